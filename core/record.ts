@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { canonical, type Json } from './canonical.ts';
+import { type LogName, logName } from './names.ts';
+
+/** What a governed operation does; from its catalogue row, never from its HTTP method. */
+export type Action = 'read' | 'write' | 'delete' | 'audit_read' | 'admin' | 'self';
+
+export type Role = 'admin' | 'agent-writer' | 'agent-reader' | 'auditor';
+export const ROLES: readonly Role[] = ['admin', 'agent-writer', 'agent-reader', 'auditor'];
+
+export type Phase = 'intent' | 'outcome' | 'correction' | 'event';
+export type Decision = 'allow' | 'deny' | 'invalid_request' | 'rate_limited' | 'unauthenticated';
+
+/** Where a record stands: the log's name and the index in it. */
+export interface Place {
+  readonly log: string;
+  readonly index: number;
+}
+
+/** The ids that a request touched: at most 100 of them, else their number and the digest of the sorted list. */
+export interface TouchedIds {
+  readonly ids?: readonly string[];
+  readonly count?: number;
+  /** Hex SHA-256 of the canonical JSON of the sorted list. */
+  readonly digest?: string;
+}
+
+export interface Outcome {
+  readonly result: 'success' | 'failure' | 'unknown';
+  /** The status that the caller was given; absent when the gateway does not know. */
+  readonly status?: number;
+  /** The status that Mem0 answered with, when it was asked and answered. */
+  readonly upstream_status?: number;
+  /** Milliseconds that Mem0 took. */
+  readonly latency_ms?: number;
+}
+
+/** A record as the Worker sends it. The log's object adds `log`, `index` and `time`. */
+export interface RecordMembers {
+  readonly v: 1;
+  readonly phase: Phase;
+  readonly request_id: string;
+  /** The client's own X-Request-Id, when it was well-formed. */
+  readonly correlation?: string;
+  readonly tenant: string;
+  readonly actor?: { readonly issuer: string; readonly sub: string };
+  /** `act.sub` (RFC 8693 §4.1): who acts for the actor. */
+  readonly acting_party?: string;
+  readonly roles?: readonly Role[];
+  readonly action?: Action;
+  readonly operation?: string;
+  readonly dialect?: string;
+  readonly resource?: TouchedIds;
+  readonly decision: Decision;
+  readonly reasons: readonly string[];
+  readonly outcome?: Outcome;
+  /** On an outcome or correction: the intent that it closes. */
+  readonly intent?: Place;
+  readonly session?: string;
+  /** Digest of the policy module and its data. */
+  readonly policy?: string;
+  /** Hex SHA-256 of the canonical policy input, personal values replaced by tokens. */
+  readonly input?: string;
+  /** A stranger's address, cut to /24 or /48; `loopback` on the loopback transport. */
+  readonly client?: string;
+  /** How many requests a coalesced record stands for; absent means one. */
+  readonly count?: number;
+  /** Facts of an `event`, and of an `invalid_request` the place of the fault. */
+  readonly detail?: { readonly [name: string]: Json };
+  /** After a fork: where the record stood in the closed epoch. */
+  readonly was?: Place & { readonly time: number };
+}
+
+/** A record as it is stored and hashed. */
+export interface AuditRecord extends RecordMembers {
+  readonly log: string;
+  readonly index: number;
+  /** Integer milliseconds since the epoch; never falls with the index. */
+  readonly time: number;
+}
+
+export interface SealedRecord {
+  readonly place: Place;
+  readonly time: number;
+  /** Canonical text; its UTF-8 bytes are the leaf's input. */
+  readonly text: string;
+  /** Length of `text` in UTF-8 bytes. */
+  readonly size: number;
+  /** RFC 6962 leaf hash, hex. */
+  readonly leaf: string;
+}
+
+/** Puts a record in its place and hashes it. Synchronous, so that nothing can come between. */
+export function seal(members: RecordMembers, name: LogName, index: number, time: number): SealedRecord {
+  const log = logName(name);
+  const text = canonical({ ...members, log, index, time } as unknown as Json);
+  const bytes = Buffer.from(text, 'utf8');
+  return { place: { log, index }, time, text, size: bytes.length, leaf: leafHash(bytes) };
+}
+
+/** RFC 6962 §2.1: SHA-256 over 0x00 and the leaf's bytes. Hex. */
+export function leafHash(bytes: Uint8Array): string {
+  return createHash('sha256').update(LEAF_PREFIX).update(bytes).digest('hex');
+}
+
+const LEAF_PREFIX = Uint8Array.of(0);
+
+/** Digest of the members as the Worker sent them; what an idempotency key is bound to. Hex. */
+export function membersDigest(members: RecordMembers): string {
+  return createHash('sha256')
+    .update(canonical(members as unknown as Json))
+    .digest('hex');
+}
+
+/** At most this many touched ids are named in a record. */
+export const NAMED_IDS = 100;
+
+/** The `resource` member for the ids that a request touched; `undefined` when it touched none. */
+export function touchedIds(ids: readonly string[]): TouchedIds | undefined {
+  if (ids.length === 0) return undefined;
+  const sorted = [...new Set(ids)].sort();
+  if (sorted.length <= NAMED_IDS) return { ids: sorted };
+  return { count: sorted.length, digest: createHash('sha256').update(canonical(sorted)).digest('hex') };
+}

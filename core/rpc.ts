@@ -1,0 +1,89 @@
+/**
+ * What crosses between the Worker and its Durable Objects: plain data both ways, results and never custom
+ * errors (an error's class does not survive RPC). An exception means that the object could not answer.
+ */
+import type { Place, RecordMembers } from './record.ts';
+
+// ---- ActorGate -------------------------------------------------------------------------------------------
+
+export interface GateRequest {
+  /** The request's id; the same id gets the same answer while its stamp is in the window. */
+  readonly id: string;
+  /** `invalid` counts in the second window: refusals of an authenticated actor before `admit`. */
+  readonly kind: 'request' | 'invalid';
+  /** Most weight admitted in any window. */
+  readonly limit: number;
+  readonly windowMs: number;
+  /** 1, or ⌈n/100⌉ for a batch of n ids; all or nothing. */
+  readonly weight: number;
+}
+
+export interface GateAnswer {
+  readonly admitted: boolean;
+  readonly limit: number;
+  /** Weight still to be had now. */
+  readonly remaining: number;
+  /** Milliseconds until the oldest stamp leaves and more can be had; 0 when the window is empty. */
+  readonly resetMs: number;
+  /** Milliseconds until a request of this weight fits; 0 when admitted. */
+  readonly retryAfterMs: number;
+}
+
+export interface ActorGateRpc {
+  admit(request: GateRequest): Promise<GateAnswer>;
+}
+
+// ---- AuditLog --------------------------------------------------------------------------------------------
+
+export interface AppendEntry {
+  /** `<request id>:<phase>`, for events `<request id>:event:<reason>:<n>`. */
+  readonly key: string;
+  readonly members: RecordMembers;
+  /** Later entries with the same coalescing key and window raise a counter instead of making a record. */
+  readonly coalesce?: { readonly key: string; readonly windowMs: number };
+}
+
+export type AppendRefusal =
+  /** The key was used with other members. */
+  | 'key_conflict'
+  /** The object holds as much as it may until Postgres takes it. */
+  | 'full'
+  /** The object is behind what Postgres holds, and acknowledges nothing. */
+  | 'forked'
+  /** The members have no canonical form. */
+  | 'invalid_record';
+
+export type AppendAnswer =
+  | ({ readonly ok: true; readonly leaf: string } & Place)
+  | { readonly ok: false; readonly code: AppendRefusal };
+
+export interface LogStatus {
+  readonly log: string;
+  /** Records appended to the current epoch. */
+  readonly size: number;
+  /** Records that Postgres has confirmed. */
+  readonly flushed: number;
+  readonly unflushedBytes: number;
+  readonly openIntents: number;
+  readonly forked: boolean;
+  /** Consecutive flushes that failed, and the class of the last failure. */
+  readonly failures: number;
+  readonly lastFailure?: string;
+}
+
+export interface AuditLogRpc {
+  /** One answer per entry, in order; one refused entry never fails another. */
+  append(entries: readonly AppendEntry[]): Promise<AppendAnswer[]>;
+  status(): Promise<LogStatus>;
+}
+
+// ---- OwnerIndex ------------------------------------------------------------------------------------------
+
+export type OwnedKind = 'memory' | 'event' | 'export';
+
+export interface OwnerIndexRpc {
+  /** Durable when it returns. Registering again renews the retention. */
+  register(kind: OwnedKind, ids: readonly string[]): Promise<void>;
+  /** Which of the ids this tenant is known to have owned, in order. */
+  owned(kind: OwnedKind, ids: readonly string[]): Promise<boolean[]>;
+}
