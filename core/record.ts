@@ -23,6 +23,8 @@ export interface TouchedIds {
   readonly count?: number;
   /** Hex SHA-256 of the canonical JSON of the sorted list. */
   readonly digest?: string;
+  /** A delete by filter touched more ids than could be listed beforehand. */
+  readonly cut?: true;
 }
 
 export interface Outcome {
