@@ -60,7 +60,10 @@ export async function command(spec: CommandSpec, argv = process.argv.slice(2)): 
       allowPositionals: true,
       strict: true,
       options: Object.fromEntries(
-        Object.entries(options).map(([name, { type, multiple }]) => [name, { type, multiple: multiple ?? false }]),
+        Object.entries(options).map(([name, { type, multiple }]) => [
+          name,
+          { type, multiple: multiple ?? false },
+        ]),
       ),
     });
     values = parsed.values as Values;
