@@ -31,7 +31,9 @@ describe('seal', () => {
   });
 
   it('knows the hash of the empty leaf (RFC 6962 test data)', () => {
-    expect(leafHash(new Uint8Array())).toBe('6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d');
+    expect(leafHash(new Uint8Array())).toBe(
+      '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
+    );
   });
 });
 
@@ -51,7 +53,9 @@ describe('touchedIds', () => {
 
   it('counts and digests more', () => {
     const ids = Array.from({ length: NAMED_IDS + 1 }, (_, i) => `id-${i}`);
-    const digest = createHash('sha256').update(JSON.stringify([...ids].sort())).digest('hex');
+    const digest = createHash('sha256')
+      .update(JSON.stringify([...ids].sort()))
+      .digest('hex');
     expect(touchedIds(ids)).toEqual({ count: 101, digest });
     expect(touchedIds([...ids].reverse())).toEqual({ count: 101, digest });
   });
@@ -65,10 +69,17 @@ describe('log names', () => {
     },
   );
 
-  it.each(['acme~0', 'acme~0~0', 'acme~00~1', '~other~0~1', 'a:b~0~1', '~0~1', 'acme~0~1~1', 'acme~-1~1', ''])(
-    'refuse %s',
-    (name) => {
-      expect(parseLogName(name)).toBeUndefined();
-    },
-  );
+  it.each([
+    'acme~0',
+    'acme~0~0',
+    'acme~00~1',
+    '~other~0~1',
+    'a:b~0~1',
+    '~0~1',
+    'acme~0~1~1',
+    'acme~-1~1',
+    '',
+  ])('refuse %s', (name) => {
+    expect(parseLogName(name)).toBeUndefined();
+  });
 });

@@ -1,0 +1,138 @@
+import { auditLogObject } from '../../core/names.ts';
+import type { AppendAnswer, AppendEntry, AuditLogRpc } from '../../core/rpc.ts';
+
+/** A record's place, once it is durable. */
+export type Receipt = Extract<AppendAnswer, { ok: true }>;
+
+/** An append did not come to a durable record. `code` is the object's refusal, or that it did not answer. */
+export class NotRecorded extends Error {
+  readonly code: 'key_conflict' | 'full' | 'forked' | 'invalid_record' | 'unreachable';
+  constructor(code: NotRecorded['code']) {
+    super(`not recorded: ${code}`);
+    this.name = 'NotRecorded';
+    this.code = code;
+  }
+}
+
+/** Where a record goes: the shard that this isolate keeps to, or its intent's. */
+export interface LogTarget {
+  readonly tenant: string;
+  readonly shard: number;
+}
+
+export interface RecorderOptions {
+  readonly object: (name: string) => AuditLogRpc;
+  /** Number of shards per tenant. */
+  readonly shards: number;
+  /** How long one call may take before the same entries are sent again. */
+  readonly attemptMs?: number;
+  /** Draws this isolate's shard. */
+  readonly random?: () => number;
+}
+
+interface Waiting {
+  readonly entry: AppendEntry;
+  readonly settle: (answer: AppendAnswer | undefined) => void;
+}
+
+/** One call carries at most this many records, so that its answer stays quick. */
+const BATCH = 250;
+
+/**
+ * Appends records, sharing one call among the requests of an isolate that come within one turn of the event
+ * loop (group commit). The request that opens a batch leads it: the call runs under that request's
+ * `waitUntil`, so its client going away does not end it. Should it end all the same, its followers get no
+ * answer in time and send their own entries again under the same keys, which the object recognises.
+ */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  readonly #attemptMs: number;
+  /** This isolate's shard of each tenant. */
+  readonly #shards = new Map<string, number>();
+  /** Batches that are still open, by object. Owned by the request that opened them until it closes them. */
+  readonly #open = new Map<string, Waiting[]>();
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#attemptMs = options.attemptMs ?? 5000;
+  }
+
+  /** The log that this isolate writes a tenant's new records to. */
+  target(tenant: string): LogTarget {
+    let shard = this.#shards.get(tenant);
+    if (shard === undefined) {
+      shard = Math.floor((this.#options.random ?? Math.random)() * this.#options.shards);
+      // Tenants are few per isolate; the bound only keeps a flood of them from holding memory for ever.
+      if (this.#shards.size >= 10_000) this.#shards.clear();
+      this.#shards.set(tenant, shard);
+    }
+    return { tenant, shard };
+  }
+
+  /**
+   * Returns when the record is durable. Retries with the same key for `patienceMs`.
+   * @throws NotRecorded when it is not, and then nobody may act as if it were.
+   */
+  async append(
+    target: LogTarget,
+    entry: AppendEntry,
+    waitUntil: (promise: Promise<unknown>) => void,
+    patienceMs: number,
+  ): Promise<Receipt> {
+    const name = auditLogObject(target.tenant, target.shard);
+    const giveUp = Date.now() + patienceMs;
+    for (let attempt = 0; ; attempt++) {
+      const answer = await this.#once(name, entry, waitUntil, Math.min(this.#attemptMs, patienceMs));
+      if (answer?.ok) return answer;
+      if (answer) throw new NotRecorded(answer.code);
+      const pause = Math.min(50 * 2 ** attempt, 2000) * (0.5 + Math.random() / 2);
+      if (Date.now() + pause >= giveUp) throw new NotRecorded('unreachable');
+      await sleep(pause);
+    }
+  }
+
+  /** One attempt; `undefined` when no answer came. */
+  #once(
+    name: string,
+    entry: AppendEntry,
+    waitUntil: (promise: Promise<unknown>) => void,
+    timeoutMs: number,
+  ): Promise<AppendAnswer | undefined> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), timeoutMs);
+      const waiting: Waiting = {
+        entry,
+        settle: (answer) => {
+          clearTimeout(timer);
+          resolve(answer);
+        },
+      };
+      const batch = this.#open.get(name);
+      if (batch && batch.length < BATCH) {
+        batch.push(waiting);
+        return;
+      }
+      const mine = [waiting];
+      this.#open.set(name, mine);
+      waitUntil(this.#lead(name, mine));
+    });
+  }
+
+  async #lead(name: string, batch: Waiting[]): Promise<void> {
+    await sleep(0);
+    // Closed before the call: what comes from here on opens another batch.
+    if (this.#open.get(name) === batch) this.#open.delete(name);
+    try {
+      const answers = await this.#options.object(name).append(batch.map(({ entry }) => entry));
+      batch.forEach(({ settle }, i) => {
+        settle(answers[i]);
+      });
+    } catch {
+      for (const { settle } of batch) settle(undefined);
+    }
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

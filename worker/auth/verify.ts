@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { compactVerify, errors } from 'jose';
+import { parseJson } from '../http/json.ts';
+import {
+  actingPartyOf,
+  type ClaimFault,
+  type Claims,
+  claimFault,
+  grantedRoles,
+  grantedTenants,
+  sessionOf,
+  usedMfa,
+  type VerifiedToken,
+} from './claims.ts';
+import type { IssuerConfig } from './issuers.ts';
+import { KeySet } from './jwks.ts';
+import { actorHash } from './principal.ts';
+
+export type TokenFault =
+  | ClaimFault
+  | 'token_malformed'
+  | 'issuer_unknown'
+  | 'alg_not_allowed'
+  | 'typ_not_allowed'
+  | 'header_not_allowed'
+  | 'key_unknown'
+  | 'signature_wrong';
+
+export type Verification =
+  | { readonly ok: true; readonly token: VerifiedToken }
+  | { readonly ok: false; readonly kind: 'unauthenticated'; readonly reason: TokenFault }
+  | { readonly ok: false; readonly kind: 'keys_unavailable'; readonly reason: 'keys_unavailable' };
+
+export interface Verifier {
+  /** @param now milliseconds since the epoch */
+  verify(token: string, now: number): Promise<Verification>;
+  /** Whether every issuer's keys are held, or can be had. */
+  ready(now: number): Promise<boolean>;
+}
+
+export interface VerifierDeps {
+  readonly fetch: typeof fetch;
+  readonly maxStaleMs: number;
+}
+
+/** A verified token is not verified again for at most this long. */
+const CACHE_MS = 300_000;
+const CACHE_SIZE = 5000;
+
+/** Header members by which a token would bring its own key (RFC 8725 §3.10), or its own rules. */
+const FORBIDDEN_HEADERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'enc', 'zip'];
+
+interface Cached {
+  readonly token: VerifiedToken;
+  readonly until: number;
+  readonly generation: number;
+  readonly keys: KeySet;
+}
+
+interface Issuer {
+  readonly config: IssuerConfig;
+  readonly keys: KeySet;
+}
+
+/** Verifies tokens of the configured issuers, and of nobody else. */
+export function createVerifier(issuers: readonly IssuerConfig[], deps: VerifierDeps): Verifier {
+  const byName = new Map<string, Issuer>(
+    issuers.map((config) => [config.issuer, { config, keys: new KeySet({ url: config.jwks_url, ...deps }) }]),
+  );
+  /** Insertion order is age of use. The digest of the whole token stands for issuer, key id and signature. */
+  const cache = new Map<string, Cached>();
+
+  async function fresh(text: string, digest: string, now: number): Promise<Verification> {
+    const parsed = parse(text);
+    if (!parsed) return no('token_malformed');
+    const { header, claims } = parsed;
+    const issuer = typeof claims.iss === 'string' ? byName.get(claims.iss) : undefined;
+    if (!issuer) return no('issuer_unknown');
+    const fault = headerFault(header, issuer.config);
+    if (fault) return no(fault);
+    const found = await issuer.keys.find(header.kid as string, header.alg as string, now);
+    if (!found.ok) {
+      return found.reason === 'key_unknown'
+        ? no('key_unknown')
+        : { ok: false, kind: 'keys_unavailable', reason: found.reason };
+    }
+    try {
+      await compactVerify(text, found.key, { algorithms: [...issuer.config.algorithms] });
+    } catch (error) {
+      if (error instanceof errors.JOSEError || error instanceof TypeError) return no('signature_wrong');
+      throw error;
+    }
+    const wrong = claimFault(claims, issuer.config, now / 1000);
+    if (wrong) return no(wrong);
+    const token = tokenOf(claims, issuer.config);
+    const until = Math.min(token.expiresAt * 1000, now + CACHE_MS);
+    if (cache.size >= CACHE_SIZE) cache.delete(cache.keys().next().value!);
+    cache.set(digest, { token, until, generation: found.generation, keys: issuer.keys });
+    return { ok: true, token };
+  }
+
+  return {
+    async verify(text, now) {
+      const digest = createHash('sha256').update(text).digest('base64');
+      const hit = cache.get(digest);
+      if (hit) {
+        cache.delete(digest);
+        if (now < hit.until && hit.generation === hit.keys.generation) {
+          cache.set(digest, hit);
+          return { ok: true, token: hit.token };
+        }
+      }
+      return fresh(text, digest, now);
+    },
+    async ready(now) {
+      const states = await Promise.all([...byName.values()].map(({ keys }) => keys.ready(now)));
+      return states.every(Boolean);
+    },
+  };
+}
+
+/** Header and claims, read strictly: a duplicate name in either has two meanings, so it has none. */
+function parse(text: string): { readonly header: Claims; readonly claims: Claims } | undefined {
+  const [head = '', body = ''] = text.split('.');
+  const header = readPart(head);
+  const claims = readPart(body);
+  return header && claims ? { header, claims } : undefined;
+}
+
+const TOKEN_JSON = { depth: 16, nodes: 2000 };
+
+function readPart(part: string): Claims | undefined {
+  const bytes = Buffer.from(part, 'base64url');
+  // What decodes from other text than it encodes to is a second spelling of the same token.
+  if (bytes.toString('base64url') !== part) return undefined;
+  const parsed = parseJson(bytes, TOKEN_JSON);
+  const isObject = parsed.ok && typeof parsed.value === 'object' && parsed.value !== null;
+  return isObject && !Array.isArray(parsed.value) ? (parsed.value as Claims) : undefined;
+}
+
+function headerFault(header: Claims, { algorithms, typ }: IssuerConfig): TokenFault | undefined {
+  if (!(algorithms as readonly unknown[]).includes(header.alg)) return 'alg_not_allowed';
+  if (FORBIDDEN_HEADERS.some((name) => Object.hasOwn(header, name))) return 'header_not_allowed';
+  // RFC 7515 §4.1.9: `application/` may be left out, and media types know no case.
+  const type = typeof header.typ === 'string' ? header.typ.toLowerCase().replace(/^application\//, '') : '';
+  if (!typ.includes(type)) return 'typ_not_allowed';
+  return typeof header.kid === 'string' && header.kid !== '' ? undefined : 'key_unknown';
+}
+
+function tokenOf(claims: Claims, issuer: IssuerConfig): VerifiedToken {
+  const subject = claims.sub as string;
+  const actingParty = actingPartyOf(claims);
+  const session = sessionOf(claims, issuer);
+  return {
+    issuer: issuer.issuer,
+    subject,
+    actorHash: actorHash(issuer.issuer, subject),
+    tenants: grantedTenants(claims, issuer),
+    roles: grantedRoles(claims, issuer),
+    mfa: usedMfa(claims, issuer),
+    expiresAt: claims.exp as number,
+    ...(actingParty === undefined ? {} : { actingParty }),
+    ...(session === undefined ? {} : { session }),
+  };
+}
+
+function no(reason: TokenFault): Verification {
+  return { ok: false, kind: 'unauthenticated', reason };
+}

@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig, SETTINGS } from './config.ts';
+
+const ISSUER = {
+  issuer: 'http://127.0.0.1:9002',
+  audience: 'mem0-governance',
+  jwks_url: 'http://127.0.0.1:9002/jwks',
+  algorithms: ['RS256'],
+  tenants: ['acme'],
+  roles: ['admin'],
+};
+
+const LOOPBACK: { readonly [name: string]: string } = {
+  ENVIRONMENT: 'dev',
+  TRANSPORT: 'loopback',
+  ISSUERS: JSON.stringify([ISSUER]),
+  MEM0_ORIGIN: 'http://127.0.0.1:9006',
+  MEM0_API_KEY: 'key',
+  AUDIT_WRITER_URL: 'postgresql://w:p@127.0.0.1:9005/audit',
+  AUDIT_READER_URL: 'postgresql://r:p@127.0.0.1:9005/audit',
+  AUDIT_SQL_ENDPOINT: 'http://127.0.0.1:9007/sql',
+  AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
+};
+
+const EDGE: { readonly [name: string]: string } = {
+  ...LOOPBACK,
+  ENVIRONMENT: 'production',
+  TRANSPORT: 'edge',
+  ISSUERS: JSON.stringify([
+    { ...ISSUER, issuer: 'https://id.example.com', jwks_url: 'https://id.example.com/jwks' },
+  ]),
+  MEM0_ORIGIN: 'https://mem0.example.com',
+  AUDIT_SQL_ENDPOINT: '',
+};
+
+function problems(env: { readonly [name: string]: unknown }): readonly string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).problems;
+  }
+}
+
+describe('readConfig', () => {
+  it('reads good settings and fills in defaults', () => {
+    const config = readConfig(LOOPBACK);
+    expect(config.RATE_LIMIT_REQUESTS).toBe(100);
+    expect(config.REQUIRE_CONTEXT_HEADERS).toBe(false);
+    expect(config.AUDIT_PSEUDONYM_KEY).toEqual({ id: 'k1', key: new Uint8Array(32).fill(7) });
+    expect(problems(EDGE)).toEqual([]);
+    expect(readConfig(EDGE).AUDIT_SQL_ENDPOINT).toBeUndefined();
+  });
+
+  it('lists every missing setting at once', () => {
+    const required = Object.entries(SETTINGS)
+      .filter(([, row]) => !('default' in row))
+      .map(([name]) => `${name} is missing`);
+    expect(problems({})).toEqual(required);
+    expect(required).toContain('MEM0_API_KEY is missing');
+  });
+
+  it.each([
+    ['ENVIRONMENT', 'Production!', 'ENVIRONMENT is not a lower-case word'],
+    ['TRANSPORT', 'plain', 'TRANSPORT is none of edge, loopback'],
+    ['RATE_LIMIT_REQUESTS', '0', 'RATE_LIMIT_REQUESTS is below 1'],
+    ['RATE_LIMIT_REQUESTS', '1e3', 'RATE_LIMIT_REQUESTS is not a whole number'],
+    ['REQUIRE_CONTEXT_HEADERS', 'yes', 'REQUIRE_CONTEXT_HEADERS is none of true, false'],
+    ['ISSUERS', '{', 'ISSUERS is not JSON'],
+    ['MEM0_ORIGIN', 'http://127.0.0.1:9006/mem0', 'MEM0_ORIGIN has more than scheme, host and port'],
+    ['AUDIT_WRITER_URL', 'mysql://127.0.0.1/x', 'AUDIT_WRITER_URL is not a postgresql:// URL'],
+    ['ORPHAN_AFTER_MS', '60000', 'ORPHAN_AFTER_MS is below UPSTREAM_TIMEOUT_MS + 60000'],
+    ['MAX_INFLIGHT_ANSWER_BYTES', '2048', 'MAX_ANSWER_BYTES is above MAX_INFLIGHT_ANSWER_BYTES'],
+    [
+      'AUDIT_PSEUDONYM_KEY',
+      'k1:short',
+      'AUDIT_PSEUDONYM_KEY is not `<key id>:<32 or more bytes, base64url>`',
+    ],
+  ])('refuses %s = %s', (name, value, problem) => {
+    expect(problems({ ...LOOPBACK, [name]: value })).toContain(problem);
+  });
+
+  it('names no value, because some are secrets', () => {
+    const listed = problems({ ...LOOPBACK, MEM0_API_KEY: 'with space hunter2', AUDIT_WRITER_URL: 'hunter2' });
+    expect(listed).toHaveLength(2);
+    expect(listed.join()).not.toContain('hunter2');
+  });
+
+  it('refuses the loopback transport in production', () => {
+    expect(problems({ ...LOOPBACK, ENVIRONMENT: 'production' })).toEqual([
+      'TRANSPORT loopback is refused with ENVIRONMENT production',
+    ]);
+  });
+
+  it.each(['MEM0_ORIGIN', 'AUDIT_SQL_ENDPOINT'])('wants https for %s on the edge', (name) => {
+    expect(problems({ ...EDGE, [name]: 'http://mem0.example.com' })).toEqual([
+      `${name} is not https, which TRANSPORT edge requires`,
+    ]);
+  });
+
+  it.each(['MEM0_ORIGIN', 'AUDIT_WRITER_URL', 'AUDIT_SQL_ENDPOINT'])(
+    'wants a loopback host for %s on the loopback transport',
+    (name) => {
+      const value = name === 'AUDIT_WRITER_URL' ? 'postgresql://w@10.0.0.1/a' : 'http://10.0.0.1';
+      expect(problems({ ...LOOPBACK, [name]: value })).toEqual([
+        `${name} is not on this machine, which TRANSPORT loopback requires`,
+      ]);
+    },
+  );
+
+  it('holds the key sets of issuers to the same rule', () => {
+    const ISSUERS = JSON.stringify([{ ...ISSUER, jwks_url: 'http://id.example.com/jwks' }]);
+    expect(problems({ ...LOOPBACK, ISSUERS })).toEqual([
+      'ISSUERS[0].jwks_url is not on this machine, which TRANSPORT loopback requires',
+    ]);
+  });
+});

@@ -1,0 +1,76 @@
+import { ActorGateObject } from '../durable-objects/actor-gate/actor-gate.ts';
+import { AuditLogObject } from '../durable-objects/audit-log/audit-log.ts';
+import { OwnerIndexObject } from '../durable-objects/owner-index/owner-index.ts';
+import { createApp } from './app.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { log, logNamed } from './log.ts';
+import { auditLogSettings, buildParts, OWNER_RETENTION_MS } from './parts.ts';
+import { Problem, renderProblem } from './problem.ts';
+import { health, ready } from './routes/health.ts';
+import { ensurePartitions, probes } from './routes/probes.ts';
+
+const DEPS = { log: logNamed };
+
+export class ActorGate extends ActorGateObject<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env, { reservationSlots: config(env).RATE_LIMIT_RESERVATION });
+  }
+}
+
+export class AuditLog extends AuditLogObject<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env, auditLogSettings(config(env)), DEPS);
+  }
+}
+
+export class OwnerIndex extends OwnerIndexObject<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env, { retentionMs: OWNER_RETENTION_MS });
+  }
+}
+
+type App = ReturnType<typeof createApp>;
+let built: { readonly env: Env; readonly app: App } | undefined;
+
+function config(env: Env): Config {
+  return readConfig(env as unknown as { readonly [name: string]: unknown });
+}
+
+/** The app of this isolate, built with its first request. @throws ConfigError */
+function appFor(env: Env): App {
+  if (built?.env !== env) {
+    const parts = buildParts(config(env), env);
+    const handlers = { 'governance.health': health, 'governance.ready': ready(probes(parts, env)) };
+    built = { env, app: createApp(parts, handlers) };
+  }
+  return built.app;
+}
+
+export default {
+  async fetch(request, env, ctx) {
+    let app: App;
+    try {
+      app = appFor(env);
+    } catch (error) {
+      const problems =
+        error instanceof ConfigError ? error.problems.join('; ') : 'the gateway could not be built';
+      log('misconfigured', { problems });
+      const answer = renderProblem(new Problem('misconfigured', { reason: 'misconfigured' }), '', true);
+      answer.headers.set('cache-control', 'no-store');
+      return answer;
+    }
+    const answer = Promise.resolve(app.fetch(request, env, ctx));
+    // A client that goes away does not end its request: its outcome is still recorded.
+    ctx.waitUntil(answer.catch(() => undefined));
+    return answer;
+  },
+
+  /** Months ahead, so that no insert ever meets a missing partition. */
+  async scheduled(_controller, env) {
+    try {
+      await ensurePartitions(config(env));
+    } catch {
+      log('partitions_failed', { failure: 'could not be created; the audit log goes on trying' });
+    }
+  },
+} satisfies ExportedHandler<Env>;

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { TEXT_CONTROL } from '../json.ts';
+import type { Reason } from '../reasons.ts';
+
+// Built once. Every object is strict, so an unknown key is refused and a pointer never holds a client's word.
+// Ids, metadata and filters are only required to be there or not: their own files check them.
+
+const reason = (name: Reason): Reason => name;
+const text = z
+  .string()
+  .min(1)
+  .refine((value) => !TEXT_CONTROL.test(value), reason('control_character'));
+const entityIds = {
+  user_id: z.string().optional(),
+  agent_id: z.string().optional(),
+  run_id: z.string().optional(),
+};
+const metadata = z.unknown().optional();
+const date = z.string().refine(isDate, reason('not_a_date'));
+
+/** At most this many messages in one addition. */
+const MAX_MESSAGES = 1000;
+
+/** POST /memories. */
+export const ADD = z.strictObject({
+  ...entityIds,
+  messages: z
+    .array(
+      z.strictObject({
+        role: z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, reason('not_a_role')),
+        content: text,
+      }),
+    )
+    .min(1)
+    .max(MAX_MESSAGES),
+  metadata,
+  expiration_date: date.optional(),
+  infer: z.boolean().optional(),
+  memory_type: z.literal('procedural_memory').optional(),
+  prompt: z.never(reason('prompt_refused')).optional(),
+});
+
+/** POST /search. */
+export const SEARCH = z.strictObject({
+  ...entityIds,
+  query: text,
+  filters: z.unknown().optional(),
+  top_k: z.int().min(0).max(1000).optional(),
+  threshold: z.number().min(0).max(1).optional(),
+  explain: z.boolean().optional(),
+  show_expired: z.boolean().optional(),
+});
+
+/** PUT /memories/{id}: at least one of the three; a null date takes the date away. */
+export const UPDATE = z
+  .strictObject({ text: text.optional(), metadata, expiration_date: date.nullable().optional() })
+  .refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'));
+
+/** PUT and DELETE /v1/batch/: only the number of ids matters until the operation is served. */
+export const BATCH = z.looseObject({ memories: z.array(z.unknown()).min(1).max(1000) });
+
+/** A day of the calendar, as `YYYY-MM-DD`. */
+function isDate(value: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(value)) return false;
+  const date = new Date(`${value}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(value);
+}

@@ -1,0 +1,197 @@
+import type { Action } from '../../../core/record.ts';
+import { BATCH } from './bodies.ts';
+import { denied, type FieldPath, type Method, type Operation, type OwnerRule, type Scope } from './types.ts';
+
+/** What differs between Platform rows; the rest follows, because none of them is forwarded yet. */
+interface Row {
+  readonly action: Action;
+  readonly resource?: string;
+  readonly ids?: readonly FieldPath[];
+  readonly phi?: readonly FieldPath[];
+  readonly scope: Scope;
+  readonly owner: OwnerRule;
+  readonly body?: Operation['body'];
+}
+
+function row(id: string, request: `${Method} ${string}`, summary: string, own: Row): Operation {
+  const [method, path] = request.split(' ') as [Method, string];
+  return {
+    id: `platform.${id}`,
+    dialect: 'platform',
+    method,
+    path,
+    access: 'governed',
+    resource: 'memory',
+    query: 'any',
+    body: 'any',
+    ids: [],
+    phi: [],
+    serve: { oss: 'refuse', platform: 'refuse' },
+    answer: 'unread',
+    summary,
+    ...own,
+  };
+}
+
+const deny = (id: string, path: string, resource: string, summary: string) =>
+  denied('platform', `platform.${id}`, path, resource, summary);
+
+const ids = (place: string): FieldPath[] =>
+  ['user_id', 'agent_id', 'app_id', 'run_id'].map((id) => `${place}.${id}`);
+const FILTERS = ['body.filters'];
+const BY_ID = ['path.memory_id'];
+const MEMORIES = ['answer.results.memory', 'answer.results.metadata'];
+const MESSAGES = ['body.messages', 'body.metadata'];
+const ITEM = ['answer.memory', 'answer.metadata'];
+const BATCHED = ['body.memories.memory_id'];
+
+const listing = { action: 'read', phi: MEMORIES, scope: 'ids', owner: 'row' } as const;
+const search = { ...listing, ids: FILTERS, phi: ['body.query', 'body.filters', ...MEMORIES] } as const;
+const adding = { action: 'write', phi: MESSAGES, scope: 'ids', owner: 'issued' } as const;
+const exporting = { action: 'read', resource: 'export', scope: 'ids', owner: 'issued' } as const;
+
+/** The hosted API, as the official SDK calls it: trailing slashes everywhere. */
+export const PLATFORM: readonly Operation[] = [
+  row('ping', 'GET /v1/ping/', 'Says that the key is good.', {
+    action: 'read',
+    resource: 'status',
+    scope: 'none',
+    owner: 'none',
+  }),
+  row('memories.add', 'POST /v3/memories/add/', 'Adds memories from messages.', {
+    ...adding,
+    ids: [...ids('body'), ...FILTERS],
+  }),
+  row('memories.list', 'POST /v3/memories/', 'Lists memories by a filter.', { ...listing, ids: FILTERS }),
+  row('memories.search', 'POST /v3/memories/search/', 'Finds the memories that fit a query.', search),
+  row('memories.get', 'GET /v1/memories/{memory_id}/', 'Reads one memory.', {
+    action: 'read',
+    ids: BY_ID,
+    phi: ITEM,
+    scope: 'answer',
+    owner: 'row',
+  }),
+  row('memories.update', 'PUT /v1/memories/{memory_id}/', 'Changes one memory.', {
+    action: 'write',
+    ids: BY_ID,
+    phi: ['body.text', 'body.metadata', ...ITEM],
+    scope: 'proven',
+    owner: 'proven',
+  }),
+  row('memories.delete', 'DELETE /v1/memories/{memory_id}/', 'Deletes one memory.', {
+    action: 'delete',
+    ids: BY_ID,
+    scope: 'proven',
+    owner: 'proven',
+  }),
+  row('memories.history', 'GET /v1/memories/{memory_id}/history/', 'Reads what became of one memory.', {
+    action: 'read',
+    ids: BY_ID,
+    phi: ['answer.old_memory', 'answer.new_memory', 'answer.input'],
+    scope: 'proven',
+    owner: 'proven',
+  }),
+  row('memories.delete_all', 'DELETE /v1/memories/', 'Deletes the memories of the given ids.', {
+    action: 'delete',
+    ids: ids('query'),
+    scope: 'ids_listed',
+    owner: 'issued',
+  }),
+  row('batch.update', 'PUT /v1/batch/', 'Changes up to 1,000 memories.', {
+    action: 'write',
+    ids: BATCHED,
+    phi: ['body.memories.text'],
+    scope: 'proven',
+    owner: 'proven',
+    body: BATCH,
+  }),
+  row('batch.delete', 'DELETE /v1/batch/', 'Deletes up to 1,000 memories.', {
+    action: 'delete',
+    ids: BATCHED,
+    scope: 'proven',
+    owner: 'proven',
+    body: BATCH,
+  }),
+  row('feedback.add', 'POST /v1/feedback/', 'Rates one memory.', {
+    action: 'write',
+    resource: 'feedback',
+    ids: ['body.memory_id'],
+    phi: ['body.feedback_reason'],
+    scope: 'proven',
+    owner: 'proven',
+  }),
+  row('entities.get', 'GET /v2/entities/{entity_type=user|agent|app|run}/{entity_id}/', 'Reads one entity.', {
+    action: 'read',
+    resource: 'entity',
+    ids: ['path.entity_id'],
+    scope: 'ids',
+    owner: 'issued',
+  }),
+  row(
+    'entities.delete',
+    'DELETE /v2/entities/{entity_type=user|agent|app|run}/{entity_id}/',
+    'Deletes an entity with its memories.',
+    { action: 'delete', resource: 'entity', ids: ['path.entity_id'], scope: 'ids_listed', owner: 'issued' },
+  ),
+  row('entities.add', 'POST /v1/{entity_type=users|agents|apps|runs}/', 'Adds an entity.', {
+    action: 'write',
+    resource: 'entity',
+    ids: ids('body'),
+    scope: 'ids',
+    owner: 'issued',
+  }),
+  row('events.get', 'GET /v1/event/{event_id}/', 'Says what became of an asynchronous call.', {
+    action: 'read',
+    resource: 'event',
+    ids: ['path.event_id'],
+    phi: ['answer.results'],
+    scope: 'proven',
+    owner: 'proven',
+  }),
+  row('exports.add', 'POST /v1/exports/', 'Starts an export of memories.', { ...exporting, ids: FILTERS }),
+  row('exports.get', 'POST /v1/exports/get/', 'Reads an export.', {
+    ...exporting,
+    ids: ['body.memory_export_id', ...FILTERS],
+    phi: ['answer'],
+  }),
+  row('summary.get', 'POST /v1/summary/', 'Summarises memories by a filter.', {
+    action: 'read',
+    ids: FILTERS,
+    phi: ['answer.summary'],
+    scope: 'ids',
+    owner: 'issued',
+  }),
+  row('v1.memories.list', 'GET /v1/memories/', 'Lists memories (deprecated form).', {
+    ...listing,
+    ids: ids('query'),
+  }),
+  row('v1.memories.add', 'POST /v1/memories/', 'Adds memories (deprecated form).', {
+    ...adding,
+    ids: ids('body'),
+  }),
+  row('v2.memories.list', 'POST /v2/memories/', 'Lists memories by a filter (deprecated form).', {
+    ...listing,
+    ids: FILTERS,
+  }),
+  row('v1.memories.search', 'POST /v1/memories/search/', 'Finds memories (deprecated form).', {
+    ...search,
+    ids: [...ids('body'), ...FILTERS],
+  }),
+  row('v2.memories.search', 'POST /v2/memories/search/', 'Finds memories (deprecated form).', search),
+  row(
+    'v1.entities.memories',
+    'GET /v1/memories/{entity_type=user|agent|app|run}/{entity_id}/',
+    'Lists the memories of an entity (deprecated form).',
+    { ...listing, ids: ['path.entity_id'] },
+  ),
+  deny('entities.list', '/v1/entities/', 'entity', 'Lists the entities of the whole project.'),
+  deny('entities.filters', '/v1/entities/filters/', 'entity', 'Lists the entities of the whole project.'),
+  deny('entities.numbered', '/v1/entities/**', 'entity', 'Entities by number, whoever they belong to.'),
+  deny('stats', '/v1/stats/**', 'control', 'Figures of the whole project.'),
+  deny('events.list', '/v1/events/**', 'event', 'Lists the events of the whole project.'),
+  deny('memories.events', '/v1/memories/events/**', 'event', 'Lists the events of the whole project.'),
+  deny('webhooks', '/api/v1/webhooks/**', 'control', 'Sends every memory of the project to an address.'),
+  deny('organizations', '/api/v1/orgs/organizations/**', 'control', 'Members and projects of the account.'),
+  deny('auth', '/api/v1/auth/**', 'control', 'Accounts of the service.'),
+  deny('agent_rush', '/v1/agent-rush/**', 'control', 'Of the command-line tool alone.'),
+];

@@ -1,0 +1,43 @@
+import { Problem, type ProblemCode } from '../problem.ts';
+import { unscopeText } from './answers.ts';
+import type { UpstreamAnswer, UpstreamFailure } from './upstream.ts';
+
+const CODES: { readonly [F in UpstreamFailure]: ProblemCode } = {
+  unreachable: 'upstream_unreachable',
+  timeout: 'upstream_timeout',
+  redirect: 'upstream_unreadable',
+  not_json: 'upstream_unreadable',
+  too_large: 'upstream_unreadable',
+  busy: 'busy',
+};
+
+/**
+ * The problem that an answer of Mem0 amounts to, or `undefined` when it can be passed on. From a 4xx only
+ * the status and a string `detail` pass, without the tenant's prefix; a 5xx gets the gateway's own text.
+ * @param changing the call may have changed something, so the caller must not be told that nothing happened.
+ */
+export function upstreamProblem(
+  answer: UpstreamAnswer,
+  tenant: string,
+  changing: boolean,
+): Problem | undefined {
+  if (!answer.ok) {
+    const reason = `upstream_${answer.failure}`;
+    if (answer.failure === 'busy' && changing) return new Problem('answer_not_read', { reason });
+    return new Problem(CODES[answer.failure], { reason });
+  }
+  const { status, json } = answer;
+  if (status < 300) return undefined;
+  if (status >= 500) return new Problem('upstream_failed', { reason: 'upstream_5xx' });
+  // Mem0's 401 and 403 speak about the gateway's own key, which is no concern of the caller's.
+  if (status === 401 || status === 403 || status < 400) {
+    return new Problem('upstream_failed', { reason: `upstream_${status}` });
+  }
+  if (status === 404) return new Problem('not_found', { reason: 'upstream_404' });
+  const detail = (json as { detail?: unknown } | null | undefined)?.detail;
+  return new Problem('upstream_refused', {
+    reason: 'upstream_4xx',
+    status,
+    ...(typeof detail === 'string' ? { detail: unscopeText(tenant, detail) } : {}),
+  });
+}

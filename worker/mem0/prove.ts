@@ -1,0 +1,67 @@
+import type { Owners } from '../owners.ts';
+import { Problem } from '../problem.ts';
+import { checkAnswer, ownerOf } from './answers.ts';
+import type { Operation } from './catalogue/types.ts';
+import { upstreamProblem } from './failures.ts';
+import type { Hold, Upstream, UpstreamCall } from './upstream.ts';
+
+/** Whoever asks for a memory that is not proven to be theirs gets this, wherever else it may exist. */
+export function unproven(): Problem {
+  return new Problem('not_found', { reason: 'owner_unproven', decision: 'deny' });
+}
+
+export interface Asking {
+  readonly upstream: Upstream;
+  readonly owners: Owners;
+  readonly tenant: string;
+  readonly traceparent: string | undefined;
+  readonly hold: Hold;
+}
+
+/**
+ * Proves that a memory is the tenant's: by Mem0's own row while it lives; after its deletion, where the
+ * operation allows that, by OwnerIndex. Both ways do the same work for a foreign id as for a missing one.
+ * @throws Problem when it is not proven, or cannot be asked.
+ */
+export async function proveOwner(asking: Asking, memoryId: string, afterDelete: boolean): Promise<void> {
+  const { upstream, owners, tenant, traceparent, hold } = asking;
+  const answer = await upstream.call(
+    { method: 'GET', path: `/memories/${memoryId}`, query: [] },
+    traceparent,
+    hold,
+  );
+  const missing = answer.ok && answer.status === 404;
+  const problem = missing ? undefined : upstreamProblem(answer, tenant, false);
+  if (problem) throw problem;
+  const row = missing || !answer.ok ? null : answer.json;
+  if (isRow(row, memoryId) && ownerOf(tenant, row) === 'own') return;
+  const known = afterDelete && (await knownOwner(owners, tenant, memoryId));
+  if (row !== null || !known) throw unproven();
+}
+
+async function knownOwner(owners: Owners, tenant: string, memoryId: string): Promise<boolean> {
+  try {
+    return await owners.owned(tenant, 'memory', memoryId);
+  } catch {
+    throw new Problem('owners_unavailable', { reason: 'owners_unavailable' });
+  }
+}
+
+/** A row about another memory than the one that was asked for proves nothing. */
+function isRow(row: unknown, memoryId: string): boolean {
+  return typeof row === 'object' && row !== null && (row as { id?: unknown }).id === memoryId;
+}
+
+/** What a delete by filter is about to touch: the tenant's rows of the listing call, and how many were not. */
+export async function listTouched(
+  asking: Asking,
+  listing: Operation,
+  call: UpstreamCall,
+): Promise<{ readonly memoryIds: readonly string[]; readonly withheld: number }> {
+  const answer = await asking.upstream.call(call, asking.traceparent, asking.hold);
+  const problem = upstreamProblem(answer, asking.tenant, false);
+  if (problem) throw problem;
+  const checked = checkAnswer(listing, asking.tenant, answer.ok ? answer.json : undefined, {});
+  if (!checked.ok) throw new Problem('upstream_unreadable', { reason: checked.reason });
+  return checked;
+}

@@ -1,0 +1,146 @@
+import type { Json } from '../../core/canonical.ts';
+import type { InflightBytes } from './inflight.ts';
+
+/** A call as Mem0 gets it: rebuilt from validated data, ids already in the tenant's namespace. */
+export interface UpstreamCall {
+  readonly method: string;
+  /** Percent-encoded path. */
+  readonly path: string;
+  readonly query: readonly (readonly [string, string])[];
+  readonly body?: Json;
+}
+
+/** What came of a call. `status` is there as soon as Mem0's status was seen, whatever became of the body. */
+export type UpstreamAnswer =
+  | { readonly ok: true; readonly status: number; readonly json: unknown; readonly latencyMs: number }
+  | {
+      readonly ok: false;
+      readonly failure: UpstreamFailure;
+      readonly status?: number;
+      readonly latencyMs: number;
+    };
+
+export type UpstreamFailure =
+  | 'unreachable'
+  | 'timeout'
+  | 'redirect'
+  | 'not_json'
+  | 'too_large'
+  /** The isolate holds too many answer bytes; reading stopped. */
+  | 'busy';
+
+export interface UpstreamOptions {
+  readonly origin: string;
+  readonly apiKey: string;
+  readonly timeoutMs: number;
+  readonly maxAnswerBytes: number;
+  readonly inflight: InflightBytes;
+  readonly fetch: typeof fetch;
+}
+
+/**
+ * Calls Mem0 with the gateway's own key and an allow-list of headers: nothing of the client's request but
+ * `traceparent` goes along. Never follows a redirect, never retries, and reads the answer whole within the
+ * bounds before anyone looks at it. The held bytes are given back through `release`.
+ */
+export class Upstream {
+  readonly #options: UpstreamOptions;
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+  }
+
+  /** Whether an answer could be held at all; asked before anything is forwarded. */
+  get busy(): boolean {
+    return this.#options.inflight.full;
+  }
+
+  /** @param hold collects how many bytes the answer holds, to be given back when it has been released. */
+  async call(call: UpstreamCall, traceparent: string | undefined, hold: Hold): Promise<UpstreamAnswer> {
+    const { origin, apiKey, timeoutMs } = this.#options;
+    const started = Date.now();
+    const signal = AbortSignal.timeout(timeoutMs);
+    const query = new URLSearchParams(call.query as [string, string][]).toString();
+    let status: number | undefined;
+    const failed = (failure: UpstreamFailure): UpstreamAnswer => ({
+      ok: false,
+      failure,
+      ...(status === undefined ? {} : { status }),
+      latencyMs: Date.now() - started,
+    });
+    try {
+      const response = await this.#options.fetch(`${origin}${call.path}${query ? `?${query}` : ''}`, {
+        method: call.method,
+        redirect: 'manual',
+        cache: 'no-store',
+        signal,
+        headers: {
+          accept: 'application/json',
+          'x-api-key': apiKey,
+          ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(traceparent === undefined ? {} : { traceparent }),
+        },
+        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      });
+      status = response.status;
+      if (status >= 300 && status < 400) {
+        await response.body?.cancel();
+        return failed('redirect');
+      }
+      const bytes = await this.#read(response, hold);
+      if (typeof bytes === 'string') return failed(bytes);
+      const json = parse(bytes);
+      if (json === undefined && status < 400) return failed('not_json');
+      return { ok: true, status, json, latencyMs: Date.now() - started };
+    } catch {
+      return failed(signal.aborted ? 'timeout' : 'unreachable');
+    }
+  }
+
+  async #read(response: Response, hold: Hold): Promise<Uint8Array | 'too_large' | 'busy'> {
+    const { maxAnswerBytes, inflight } = this.#options;
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    if (!response.body) return new Uint8Array();
+    const reader = response.body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      size += value.length;
+      if (size > maxAnswerBytes || !inflight.take(value.length)) {
+        await reader.cancel().catch(() => undefined);
+        return size > maxAnswerBytes ? 'too_large' : 'busy';
+      }
+      hold.add(value.length);
+      chunks.push(value);
+    }
+    return Buffer.concat(chunks, size);
+  }
+}
+
+/** The answer bytes that one request holds; given back once, when the request ends. */
+export class Hold {
+  readonly #inflight: InflightBytes;
+  #bytes = 0;
+
+  constructor(inflight: InflightBytes) {
+    this.#inflight = inflight;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  release(): void {
+    this.#inflight.giveBack(this.#bytes);
+    this.#bytes = 0;
+  }
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import type { ActorGateRpc, AuditLogRpc, OwnedKind, OwnerIndexRpc } from '../core/rpc.ts';
+import type { AuditLogSettings } from '../durable-objects/audit-log/settings.ts';
+import { keyedPseudonyms } from './audit/personal.ts';
+import { Recorder } from './audit/recorder.ts';
+import { createVerifier } from './auth/verify.ts';
+import type { Config } from './config.ts';
+import { createGate } from './gate.ts';
+import { InflightBytes } from './mem0/inflight.ts';
+import { Upstream } from './mem0/upstream.ts';
+import { createOwners } from './owners.ts';
+import type { Parts } from './pipeline/stage.ts';
+import { loadPolicy } from './policy/load.ts';
+
+const DAY_MS = 86_400_000;
+
+/** How long OwnerIndex answers for an id: longer than Mem0 keeps what the id still opens. */
+export const OWNER_RETENTION_MS: { readonly [K in OwnedKind]: number } = {
+  memory: 2200 * DAY_MS,
+  event: 30 * DAY_MS,
+  export: 30 * DAY_MS,
+};
+
+export function auditLogSettings(config: Config): AuditLogSettings {
+  return {
+    flushIntervalMs: config.AUDIT_FLUSH_INTERVAL_MS,
+    batchRows: 1000,
+    batchBytes: 4_000_000,
+    keepFlushedMs: config.AUDIT_KEEP_FLUSHED_DAYS * DAY_MS,
+    keepFlushedBytes: 2 * 1024 ** 3,
+    maxUnflushedBytes: config.AUDIT_MAX_UNFLUSHED_BYTES,
+    orphanAfterMs: config.ORPHAN_AFTER_MS,
+    sqlTimeoutMs: 15_000,
+    writerUrl: config.AUDIT_WRITER_URL,
+    ...(config.AUDIT_SQL_ENDPOINT === undefined ? {} : { endpoint: config.AUDIT_SQL_ENDPOINT }),
+  };
+}
+
+/** The parts that do I/O, wired to this deployment's bindings and settings. */
+export function buildParts(config: Config, env: Env): Parts {
+  const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
+  const { id, key } = config.AUDIT_PSEUDONYM_KEY;
+  return {
+    config,
+    inflight,
+    personal: keyedPseudonyms(id, key),
+    recorder: new Recorder({
+      object: (name) => env.AUDIT_LOG.getByName(name) as unknown as AuditLogRpc,
+      shards: config.AUDIT_SHARDS,
+    }),
+    verifier: createVerifier(config.ISSUERS, {
+      fetch: (input, init) => fetch(input, init),
+      maxStaleMs: config.JWKS_MAX_STALE_SECONDS * 1000,
+    }),
+    gate: createGate(config, (name) => env.ACTOR_GATE.getByName(name) as unknown as ActorGateRpc),
+    policy: loadPolicy(),
+    owners: createOwners((name) => env.OWNER_INDEX.getByName(name) as unknown as OwnerIndexRpc),
+    upstream: new Upstream({
+      origin: config.MEM0_ORIGIN,
+      apiKey: config.MEM0_API_KEY,
+      timeoutMs: config.UPSTREAM_TIMEOUT_MS,
+      maxAnswerBytes: config.MAX_ANSWER_BYTES,
+      inflight,
+      fetch: (input, init) => fetch(input, init),
+    }),
+  };
+}

@@ -1,0 +1,152 @@
+import type { Context } from 'hono';
+import { parseLogName } from '../../core/names.ts';
+import type { AppendEntry } from '../../core/rpc.ts';
+import { breachEntry, intentEntry, type Known, outcomeEntry } from '../audit/entry.ts';
+import { type LogTarget, NotRecorded, type Receipt } from '../audit/recorder.ts';
+import { log } from '../log.ts';
+import { Hold } from '../mem0/upstream.ts';
+import { asProblem, Problem } from '../problem.ts';
+import type { AdmitVars } from './admit.ts';
+import { answerProblem } from './answer.ts';
+import type { AuthenticateVars } from './authenticate.ts';
+import type { AuthorizeVars } from './authorize.ts';
+import type { ForwardVars } from './forward.ts';
+import type { ResolveVars } from './resolve.ts';
+import type { ScopeVars } from './scope.ts';
+import type { Parts, Stage } from './stage.ts';
+import type { TransportVars } from './transport.ts';
+import type { UnscopeVars } from './unscope.ts';
+
+export interface AuditVars {
+  /** Makes the intent of a change durable. @throws Problem when that cannot be done. */
+  recordIntent: () => Promise<Receipt>;
+  /** The bytes of Mem0's answers that this request holds. */
+  hold: Hold;
+}
+
+/** Everything that stages below may have added by the time a record is made. */
+type Below = Partial<
+  AuthenticateVars & ResolveVars & AdmitVars & AuthorizeVars & ScopeVars & ForwardVars & UnscopeVars
+>;
+
+/** How long a record is tried before the request is refused, and the outcome of a change that was forwarded. */
+const PATIENCE_MS = 10_000;
+const OUTCOME_PATIENCE_MS = 60_000;
+
+/**
+ * Wraps everything below: the intent before a change, the outcome after it, and the release of the answer
+ * only when its record is durable. Success, refusal and exception end alike.
+ */
+export function audit({ recorder, inflight, gate }: Parts): Stage<TransportVars & Below, AuditVars> {
+  return async (c, next) => {
+    const hold = new Hold(inflight);
+    const append = (entry: AppendEntry, intent: Receipt | undefined) => {
+      const target = intent ? targetOf(intent) : recorder.target(entry.members.tenant);
+      const patience = intent ? OUTCOME_PATIENCE_MS : PATIENCE_MS;
+      return recorder.append(target, entry, (promise) => c.executionCtx.waitUntil(promise), patience);
+    };
+    c.set('hold', hold);
+    c.set('recordIntent', async () => {
+      const known = whatIsKnown(c.var, gate.windowMs);
+      try {
+        return await append(intentEntry(known), undefined);
+      } catch (error) {
+        throw unrecorded(error, known);
+      }
+    });
+    const problem = await outcomeOf(c, next);
+    try {
+      await release(c, problem, append);
+    } finally {
+      hold.release();
+    }
+  };
+
+  /** Runs everything below and says how it ended; by then the answer is in `c.res`. */
+  async function outcomeOf(c: AuditContext, next: () => Promise<void>): Promise<Problem | undefined> {
+    try {
+      await next();
+      if (c.error === undefined) return undefined;
+    } catch (thrown) {
+      // Hono hands only an Error to onError; libraries throw strings.
+      answerProblem(c, asProblem(thrown));
+    }
+    const problem = asProblem(c.error);
+    if (problem.code === 'internal') {
+      log('internal_error', { request_id: c.var.transport.requestId, error: c.error?.name ?? 'no error' });
+    }
+    return problem;
+  }
+
+  async function release(
+    c: AuditContext,
+    problem: Problem | undefined,
+    append: (entry: AppendEntry, intent: Receipt | undefined) => Promise<Receipt>,
+  ): Promise<void> {
+    const { intent } = c.var;
+    const known = whatIsKnown(c.var, gate.windowMs, problem, c.res.status);
+    const entries = [outcomeEntry(known), ...(known.withheld > 0 ? [breachEntry(known)] : [])];
+    if (known.withheld > 0) {
+      const { requestId } = known.transport;
+      log('isolation_breach', {
+        request_id: requestId,
+        operation: known.operation?.id ?? '',
+        rows: known.withheld,
+      });
+    }
+    try {
+      const [receipt] = await Promise.all(entries.map((entry) => append(entry, intent)));
+      if (known.identity && receipt) nameRecord(c, receipt);
+    } catch (error) {
+      answerProblem(c, unrecorded(error, known));
+      if (intent) nameRecord(c, intent);
+    }
+  }
+}
+
+type AuditContext = Context<{ Variables: TransportVars & Below & AuditVars }>;
+
+/** An outcome goes to its intent's log, whatever shard this isolate writes to now. */
+function targetOf(intent: Receipt): LogTarget {
+  const name = parseLogName(intent.log);
+  if (!name) throw new Error('a receipt names no log');
+  return { tenant: name.tenant, shard: name.shard };
+}
+
+function whatIsKnown(
+  vars: Readonly<TransportVars & Below>,
+  rateWindowMs: number,
+  problem?: Problem,
+  status?: number,
+): Known {
+  return {
+    transport: vars.transport,
+    identity: vars.identity,
+    session: vars.principal?.session,
+    operation: vars.match?.kind === 'row' ? vars.match.operation : undefined,
+    decision: vars.decision,
+    touched: [...(vars.scoped?.touched ?? []), ...(vars.checked?.memoryIds ?? [])],
+    cut: vars.scoped?.cut ?? false,
+    problem,
+    status,
+    upstream: vars.upstream,
+    intent: vars.intent,
+    withheld: (vars.scoped?.withheld ?? 0) + (vars.checked?.withheld ?? 0),
+    admitted: vars.admission?.admitted === true,
+    rateWindowMs,
+  };
+}
+
+/** The problem that a missing record is; the caller of a forwarded change learns that it may have happened. */
+function unrecorded(error: unknown, { transport, intent }: Known): Problem {
+  const code = error instanceof NotRecorded ? error.code : 'internal';
+  log('audit_append_failed', { request_id: transport.requestId, code });
+  if (!intent) return new Problem('audit_unavailable', { reason: `audit_${code}` });
+  log('audit_outcome_lost', { request_id: transport.requestId, log: intent.log, index: intent.index });
+  return new Problem('audit_outcome_unrecorded', { reason: `audit_${code}` });
+}
+
+/** Every governed answer names its record. */
+function nameRecord(c: AuditContext, { log: name, index, leaf }: Receipt): void {
+  c.res.headers.set('audit-record', `${name}/${index};${leaf}`);
+}

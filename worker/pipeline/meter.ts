@@ -1,0 +1,31 @@
+import { rateHeaders } from '../http/ratelimit.ts';
+import { asProblem, Problem } from '../problem.ts';
+import type { AdmitVars } from './admit.ts';
+import type { AuthenticateVars } from './authenticate.ts';
+import type { Parts, Stage } from './stage.ts';
+import type { TransportVars } from './transport.ts';
+
+/**
+ * Counts refusals of an authenticated actor before `admit` in the gate's second window: they cost no rate
+ * budget, yet past the window's size they are answered 429. If the gate fails, the refusal stands.
+ */
+export function meter({
+  gate,
+}: Parts): Stage<TransportVars & Partial<AuthenticateVars> & Partial<AdmitVars>> {
+  return async (c, next) => {
+    await next();
+    if (c.error === undefined || c.var.identity === undefined || c.var.admission !== undefined) return;
+    if (asProblem(c.error).decision === undefined) return;
+    const answer = await gate.admit(c.var.identity, {
+      id: c.var.transport.requestId,
+      kind: 'invalid',
+      weight: 1,
+    });
+    if (answer === undefined || answer.admitted) return;
+    throw new Problem('rate_limited', {
+      reason: 'too_many_invalid_requests',
+      decision: 'rate_limited',
+      headers: rateHeaders(answer, gate.windowMs),
+    });
+  };
+}

@@ -1,0 +1,22 @@
+import type { Context } from 'hono';
+import { match } from '../mem0/match.ts';
+import type { Stage } from './stage.ts';
+import type { TransportVars } from './transport.ts';
+
+/** Serves a public row of the catalogue; holds nothing of a tenant. */
+export type PublicHandler = (c: Context<{ Variables: TransportVars }>) => Response | Promise<Response>;
+
+/**
+ * Answers the catalogue's public rows: a fixed list, served after transport, without a record. Everything
+ * else goes on to be governed.
+ */
+export function open(handlers: { readonly [operation: string]: PublicHandler }): Stage<TransportVars> {
+  return async (c, next) => {
+    const { target, insecure } = c.var.transport;
+    if (!target.ok || insecure !== undefined) return next();
+    const found = match(c.req.raw.method, target.path);
+    if (found.kind !== 'row' || found.operation.access !== 'public') return next();
+    const handler = handlers[found.operation.id];
+    return handler ? handler(c) : next();
+  };
+}

@@ -1,0 +1,62 @@
+import { listTouched, proveOwner } from '../mem0/prove.ts';
+import { type ScopedRequest, scopeRequest } from '../mem0/scope.ts';
+import { Problem } from '../problem.ts';
+import type { AuditVars } from './audit.ts';
+import type { AuthenticateVars } from './authenticate.ts';
+import type { AuthorizeVars } from './authorize.ts';
+import type { Parts, Stage } from './stage.ts';
+import type { TransportVars } from './transport.ts';
+import type { ValidateVars } from './validate.ts';
+
+export interface ScopeVars {
+  scoped: ScopedRequest & {
+    /** Memory ids that the request names or a delete will touch, all proven to be the tenant's. */
+    readonly proven: readonly string[];
+    /** A delete by filter may touch more rows than can be listed; `proven` holds those that were. */
+    readonly cut: boolean;
+    /** Rows of other owners in that listing. */
+    readonly withheld: number;
+    /** The ids that the record names: memory ids, and tokens for the ids of users, agents and runs. */
+    readonly touched: readonly string[];
+  };
+}
+
+const NOTHING = { memoryIds: [], withheld: 0 };
+
+/**
+ * Rewrites ids into the tenant's namespace and proves owners. The reads that this takes are covered by the
+ * allow, and nothing of them is released. What a delete will remove is durable in OwnerIndex before it goes on.
+ */
+export function scope({
+  upstream,
+  owners,
+  personal,
+}: Parts): Stage<TransportVars & AuditVars & AuthenticateVars & ValidateVars & AuthorizeVars, ScopeVars> {
+  return async (c, next) => {
+    const { request, transport, hold } = c.var;
+    const { tenant } = c.var.principal;
+    if (request.operation.serve.oss !== 'forward') {
+      throw new Problem('not_served', {
+        reason: 'not_served',
+        detail: 'This operation is known, but it cannot be served on a self-hosted Mem0.',
+      });
+    }
+    if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
+    const scoped = scopeRequest(request, tenant);
+    const tokens = await personal.tokens(tenant, scoped.entityIds);
+    const asking = { upstream, owners, tenant, traceparent: transport.traceparent, hold };
+    for (const id of scoped.proves) await proveOwner(asking, id, request.operation.afterDelete === true);
+    const { lists } = scoped;
+    const listed = lists ? await listTouched(asking, lists.operation, lists.call) : NOTHING;
+    const proven = [...scoped.proves, ...listed.memoryIds];
+    if (request.operation.action === 'delete' && proven.length > 0) {
+      await owners.register(tenant, 'memory', proven).catch(() => {
+        throw new Problem('owners_unavailable', { reason: 'owners_unavailable' });
+      });
+    }
+    const cut = lists !== undefined && listed.memoryIds.length + listed.withheld >= lists.most;
+    const { withheld } = listed;
+    c.set('scoped', { ...scoped, proven, cut, withheld, touched: [...proven, ...tokens] });
+    return next();
+  };
+}

@@ -1,0 +1,31 @@
+import type { MiddlewareHandler } from 'hono';
+import type { Personal } from '../audit/personal.ts';
+import type { Recorder } from '../audit/recorder.ts';
+import type { Verifier } from '../auth/verify.ts';
+import type { Config } from '../config.ts';
+import type { Gate } from '../gate.ts';
+import type { InflightBytes } from '../mem0/inflight.ts';
+import type { Upstream } from '../mem0/upstream.ts';
+import type { Owners } from '../owners.ts';
+import type { Policy } from '../policy/policy.ts';
+
+/**
+ * A stage of the way. It reads what earlier stages added, adds its own value with `c.set`, and never edits
+ * another's. `Before` is what it needs, `Adds` what it brings.
+ */
+export type Stage<Before extends object, Adds extends object = object> = MiddlewareHandler<{
+  Variables: Before & Adds;
+}>;
+
+/** What the stages work with; built once per isolate. Everything that does I/O is behind one of these. */
+export interface Parts {
+  readonly config: Config;
+  readonly recorder: Recorder;
+  readonly personal: Personal;
+  readonly verifier: Verifier;
+  readonly gate: Gate;
+  readonly policy: Policy;
+  readonly owners: Owners;
+  readonly upstream: Upstream;
+  readonly inflight: InflightBytes;
+}

@@ -1,0 +1,64 @@
+import { addressKey, cutAddress } from '../http/address.ts';
+import { type HeaderContext, readHeaders } from '../http/context.ts';
+import { isLoopbackHost, parseTarget, type Target } from '../http/target.ts';
+import type { Parts, Stage } from './stage.ts';
+
+/** What arrived, as raw strings; nothing is refused here, because 401 comes before every 400. */
+export interface Transport extends HeaderContext {
+  readonly requestId: string;
+  readonly receivedAt: number;
+  readonly target: Target;
+  /** Why the connection itself is not acceptable. */
+  readonly insecure?: 'plain_http' | 'old_tls' | 'host_not_loopback';
+  /** `key` coalesces strangers and never reaches a record; `cut` does. */
+  readonly address: { readonly key: string; readonly cut: string };
+  readonly country?: string;
+  readonly tls?: string;
+}
+
+export interface TransportVars {
+  transport: Transport;
+}
+
+const HSTS = 'max-age=63072000; includeSubDomains';
+
+/** TRANSPORT rules, the request's own id, and the headers that every answer has. */
+export function transport({ config }: Parts): Stage<TransportVars> {
+  const edge = config.TRANSPORT === 'edge';
+  return async (c, next) => {
+    const request = c.req.raw;
+    const cf = (request as { cf?: { tlsVersion?: unknown; country?: unknown } }).cf;
+    const headers = readHeaders(request.headers);
+    const target = parseTarget(request.url, request.headers.get('host'));
+    const tls = typeof cf?.tlsVersion === 'string' ? cf.tlsVersion : undefined;
+    const ip = request.headers.get('cf-connecting-ip') ?? '';
+    const insecure = edge ? edgeFault(request.url, tls) : loopbackFault(request.headers.get('host'));
+    const requestId = crypto.randomUUID();
+    c.set('transport', {
+      requestId,
+      receivedAt: Date.now(),
+      target,
+      address: edge ? { key: addressKey(ip), cut: cutAddress(ip) } : { key: 'loopback', cut: 'loopback' },
+      ...headers,
+      ...(insecure === undefined ? {} : { insecure }),
+      ...(edge && typeof cf?.country === 'string' ? { country: cf.country } : {}),
+      ...(tls === undefined ? {} : { tls }),
+    });
+    await next();
+    const answer = c.res.headers;
+    answer.set('cache-control', 'no-store');
+    answer.set('x-request-id', requestId);
+    answer.set('x-content-type-options', 'nosniff');
+    if (edge) answer.set('strict-transport-security', HSTS);
+  };
+}
+
+function edgeFault(url: string, tls: string | undefined): Transport['insecure'] {
+  if (!url.startsWith('https:')) return 'plain_http';
+  // The runtime names the version as `TLSv1.2` or `TLSv1.3`; anything else is older or unknown.
+  return tls === 'TLSv1.2' || tls === 'TLSv1.3' ? undefined : 'old_tls';
+}
+
+function loopbackFault(host: string | null): Transport['insecure'] {
+  return isLoopbackHost(host ?? '') ? undefined : 'host_not_loopback';
+}

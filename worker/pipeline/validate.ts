@@ -1,0 +1,84 @@
+import { checkContentEncoding, checkContentType, readBody } from '../http/body.ts';
+import { parseJson } from '../http/json.ts';
+import { parseQuery } from '../http/query.ts';
+import type { Match } from '../mem0/match.ts';
+import { type ValidRequest, validateOperation } from '../mem0/validate.ts';
+import { Problem, type ProblemCode } from '../problem.ts';
+import type { ResolveVars } from './resolve.ts';
+import type { Parts, Stage } from './stage.ts';
+import type { TransportVars } from './transport.ts';
+
+export interface ValidateVars {
+  request: ValidRequest;
+}
+
+const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH']);
+
+/**
+ * Content type, size, JSON, then an unknown path, then query and the operation's own schema. The body is
+ * parsed once, here.
+ */
+export function validate({ config }: Parts): Stage<TransportVars & ResolveVars, ValidateVars> {
+  return async (c, next) => {
+    const { target } = c.var.transport;
+    const body = await body_(c.req.raw, config.MAX_BODY_SIZE_BYTES);
+    const operation = row(c.var.match);
+    const query = parseQuery(target.ok ? target.query : '');
+    if (!query.ok) throw invalid('invalid_query', query.reason);
+    const valid = validateOperation(operation.operation, operation.params, query.entries, body);
+    if (!valid.ok)
+      throw invalid(valid.in === 'query' ? 'invalid_query' : 'invalid_body', valid.reason, valid);
+    c.set('request', valid.request);
+    return next();
+  };
+}
+
+/** The body's JSON value, or `undefined` when there is none. */
+async function body_(request: Request, max: number): Promise<unknown> {
+  const expected = BODY_METHODS.has(request.method);
+  if (!expected && request.body === null) return undefined;
+  const type = checkContentType(request.headers.get('content-type'));
+  const encoding = checkContentEncoding(request.headers.get('content-encoding'));
+  if (expected && !type.ok) throw invalid('unsupported_media_type', type.reason);
+  if (!encoding.ok) throw invalid('unsupported_media_type', encoding.reason);
+  const read = await readBody(request.body, max);
+  if (!read.ok && read.reason === 'too_large') {
+    throw invalid('payload_too_large', 'body_too_large', { detail: `The body is larger than ${max} bytes.` });
+  }
+  if (!read.ok) throw invalid('invalid_body', 'body_broken');
+  if (read.bytes.length === 0 && !expected) return undefined;
+  if (!type.ok) throw invalid('unsupported_media_type', type.reason);
+  const json = parseJson(read.bytes);
+  if (!json.ok) throw invalid('invalid_body', json.reason, json);
+  return json.value;
+}
+
+function row(found: Match): Extract<Match, { kind: 'row' }> {
+  switch (found.kind) {
+    case 'row':
+      return found;
+    case 'bad_parameter':
+      throw invalid('invalid_target', found.reason);
+    case 'method':
+      throw new Problem('method_not_allowed', {
+        reason: 'unknown_route',
+        decision: 'deny',
+        headers: { allow: found.allow.join(', ') },
+      });
+    case 'unknown':
+      throw new Problem('not_found', { reason: 'unknown_route', decision: 'deny' });
+  }
+}
+
+function invalid(
+  code: ProblemCode,
+  reason: string,
+  more: { readonly detail?: string; readonly pointer?: string } = {},
+): Problem {
+  return new Problem(code, {
+    reason,
+    decision: 'invalid_request',
+    ...(more.detail === undefined ? {} : { detail: more.detail }),
+    ...(more.pointer === undefined ? {} : { place: more.pointer }),
+  });
+}
