@@ -1,0 +1,42 @@
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { unstable_readConfig } from 'wrangler';
+
+const config = fileURLToPath(new URL('../../wrangler.toml', import.meta.url));
+
+/** What an environment may differ in: its name and its variables' values. */
+function comparable(env?: string) {
+  const {
+    durable_objects,
+    migrations,
+    triggers,
+    compatibility_date,
+    compatibility_flags,
+    rules,
+    main,
+    vars,
+  } = unstable_readConfig({ config, ...(env ? { env } : {}) });
+  return {
+    durable_objects,
+    migrations,
+    triggers,
+    compatibility_date,
+    compatibility_flags,
+    rules,
+    main,
+    vars: Object.keys(vars).sort(),
+  };
+}
+
+it('[env.dev] repeats every binding of production', () => {
+  expect(comparable('dev')).toEqual(comparable());
+});
+
+it('the top level is production, on the edge', () => {
+  const { vars, name, workers_dev, durable_objects, migrations } = unstable_readConfig({ config });
+  expect(name).toBe('mem0-governance');
+  expect(vars).toEqual({ ENVIRONMENT: 'production', TRANSPORT: 'edge' });
+  expect(workers_dev).toBe(false);
+  const classes = durable_objects.bindings.map((binding) => binding.class_name).sort();
+  expect(migrations.flatMap((migration) => migration.new_sqlite_classes ?? []).sort()).toEqual(classes);
+});
