@@ -1,6 +1,26 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+/** Settings of the Worker in the workerd project; nothing listens at these addresses. */
+const WORKERD_SETTINGS = {
+  ISSUERS: JSON.stringify([
+    {
+      issuer: 'http://127.0.0.1:9/issuer',
+      audience: 'mem0-governance',
+      jwks_url: 'http://127.0.0.1:9/jwks',
+      algorithms: ['RS256'],
+      tenants: ['acme', 'globex'],
+      roles: ['*'],
+    },
+  ]),
+  MEM0_ORIGIN: 'http://127.0.0.1:9',
+  MEM0_API_KEY: 'unused',
+  AUDIT_WRITER_URL: 'postgresql://writer:unused@127.0.0.1:9/audit',
+  AUDIT_READER_URL: 'postgresql://reader:unused@127.0.0.1:9/audit',
+  AUDIT_SQL_ENDPOINT: 'http://127.0.0.1:9/sql',
+  AUDIT_PSEUDONYM_KEY: `test:${Buffer.alloc(32, 1).toString('base64url')}`,
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -12,7 +32,12 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml', environment: 'dev' } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml', environment: 'dev' },
+            miniflare: { bindings: WORKERD_SETTINGS },
+          }),
+        ],
         test: { name: 'workerd', include: ['tests/workerd/**/*.test.ts'] },
       },
       {

@@ -27,8 +27,6 @@ await command({
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort());
     stopWithNpm(stopped);
     const begin = Date.now();
-    const stale = await policyWarning();
-    if (stale !== undefined) io.note(stale);
     const stack = await startStack({
       root: ROOT,
       ports: shiftedPorts(offset),
@@ -37,6 +35,8 @@ await command({
     });
     if (io.json) io.out(JSON.stringify(addresses(stack.info)));
     else for (const line of describe(stack.info)) io.out(line);
+    const stale = await policyWarning();
+    if (stale !== undefined) io.note(stale);
     io.note(`Ready in ${((Date.now() - begin) / 1000).toFixed(1)} s. Ctrl-C stops everything.`);
 
     const crash = await Promise.race([stack.crashed, aborted(stopped.signal)]);
@@ -125,6 +125,10 @@ function curls(gateway: string) {
       args: `${gateway}/search ${json} -d '{"query":"what does she drink","filters":{"user_id":"alice"}}'`,
     },
     { role: 'admin', does: 'deletes all of a user', args: `-X DELETE '${gateway}/memories?user_id=alice'` },
-    { role: 'auditor', does: 'is told who it is', args: `${gateway}/governance/v1/whoami` },
+    {
+      role: 'auditor',
+      does: 'is refused: it reads the audit log and no memories',
+      args: `'${gateway}/memories?user_id=alice'`,
+    },
   ] satisfies { readonly role: string; readonly does: string; readonly args: string }[];
 }

@@ -1,0 +1,136 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AppendEntry } from '../../core/rpc.ts';
+import { Flusher } from '../../durable-objects/audit-log/flush.ts';
+import { AuditMachine } from '../../durable-objects/audit-log/machine.ts';
+import { neonSink } from '../../durable-objects/audit-log/neon.ts';
+import { SETTINGS } from '../../durable-objects/audit-log/testing/entries.ts';
+import { MemoryStore } from '../../durable-objects/audit-log/testing/store.ts';
+
+/** What becomes of a call: `lose` and `slow` let it through, and then nobody, or nobody in time, hears of it. */
+export type Answer =
+  | 'pass'
+  | 'lose'
+  | 'slow'
+  | {
+      readonly status: number;
+      readonly body: string;
+      readonly headers?: { readonly [name: string]: string };
+    };
+
+export interface SpoilingProxy {
+  readonly url: string;
+  /** Taken from the front, one a call; then all pass. */
+  answers: Answer[];
+  /** Whether the next quarantine's answer is lost. */
+  loseQuarantine: boolean;
+  stop(): Promise<void>;
+}
+
+/** Stands before a SQL endpoint and spoils its answers. */
+export async function startProxy(target: () => string): Promise<SpoilingProxy> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks).toString('utf8');
+    let answer = proxy.answers.shift() ?? 'pass';
+    if (proxy.loseQuarantine && body.includes('audit.quarantine')) {
+      proxy.loseQuarantine = false;
+      answer = 'lose';
+    }
+    if (typeof answer === 'object') {
+      response.writeHead(answer.status, answer.headers).end(answer.body);
+      return;
+    }
+    await pass(response, answer, target(), request.headers, body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const proxy: SpoilingProxy = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/sql`,
+    answers: [],
+    loseQuarantine: false,
+    async stop() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+  return proxy;
+}
+
+async function pass(
+  response: ServerResponse,
+  how: 'pass' | 'lose' | 'slow',
+  target: string,
+  headers: NodeJS.Dict<string | string[]>,
+  body: string,
+): Promise<void> {
+  const neon = Object.entries(headers).filter(([name]) => name.startsWith('neon-')) as [string, string][];
+  try {
+    const answer = await fetch(target, { method: 'POST', headers: Object.fromEntries(neon), body });
+    const text = await answer.text();
+    if (how === 'lose') response.destroy();
+    if (how === 'slow') await sleep(600);
+    if (!response.destroyed) response.writeHead(answer.status).end(text);
+  } catch {
+    response.destroy();
+  }
+}
+
+/** A log's object in Node, with the real way to Postgres. */
+export function auditRig(writerUrl: string, endpoint: string, timeoutMs = 10_000) {
+  const store = new MemoryStore();
+  const logged: [string, object][] = [];
+  let url = writerUrl;
+  const start = () => {
+    const machine = new AuditMachine(store, SETTINGS, { tenant: 'acme', shard: 0 });
+    const flusher = new Flusher({
+      machine,
+      sink: neonSink(url, endpoint, timeoutMs),
+      log: (event, fields) => logged.push([event, fields]),
+      now: Date.now,
+      batchRows: SETTINGS.batchRows,
+      intervalMs: SETTINGS.flushIntervalMs,
+      random: () => 0.5,
+    });
+    return { machine, flusher };
+  };
+  let running = start();
+  return {
+    logged,
+    get machine() {
+      return running.machine;
+    },
+    get flusher() {
+      return running.flusher;
+    },
+    get events() {
+      return logged.map(([event]) => event);
+    },
+    /** The leaf hashes that the callers are told. @throws when one is refused */
+    append(...entries: AppendEntry[]): string[] {
+      return running.machine.append(entries, Date.now()).map((answer) => {
+        if (!answer.ok) throw new Error(answer.code);
+        return answer.leaf;
+      });
+    },
+    restart() {
+      running = start();
+    },
+    /** Another database, as after a change of settings and the restart that it brings. */
+    connect(to: string) {
+      url = to;
+      running = start();
+    },
+    held: () =>
+      store
+        .exec<{ text: string; leaf: string }>(
+          'SELECT text, hash AS leaf FROM record JOIN leaf USING (epoch, idx) ORDER BY idx',
+        )
+        .map(({ text, leaf }) => ({ text, leaf })),
+  };
+}
