@@ -15,8 +15,8 @@ const WORKERD_SETTINGS = {
   ]),
   MEM0_ORIGIN: 'http://127.0.0.1:9',
   MEM0_API_KEY: 'unused',
-  AUDIT_WRITER_URL: 'postgresql://writer:unused@127.0.0.1:9/audit',
-  AUDIT_READER_URL: 'postgresql://reader:unused@127.0.0.1:9/audit',
+  AUDIT_WRITER_URL: 'postgresql://writer@127.0.0.1:9/audit',
+  AUDIT_READER_URL: 'postgresql://reader@127.0.0.1:9/audit',
   AUDIT_SQL_ENDPOINT: 'http://127.0.0.1:9/sql',
   AUDIT_PSEUDONYM_KEY: `test:${Buffer.alloc(32, 1).toString('base64url')}`,
 };

@@ -5,8 +5,6 @@ import rego.v1
 
 actions := {"read", "write", "delete", "audit_read", "admin", "self"}
 
-default decision := {"allow": false, "reasons": ["policy_failed"], "obligations": {}}
-
 decision := {"allow": allow, "reasons": reasons, "obligations": obligations}
 
 default allow := false
@@ -60,7 +58,24 @@ well_formed if {
 	every role in input.roles {
 		named(role)
 	}
+	known(input.context)
+
+	# No rule reads a grant, so one that is presented is refused rather than overlooked.
+	is_null(input.grant)
 }
+
+# What is known of the circumstances. A place or a TLS version that the platform does not know is null.
+known(context) if {
+	is_string(context.time)
+	is_number(context.time_ms)
+	is_boolean(context.mfa)
+	text_or_null(context.country)
+	text_or_null(context.tls)
+}
+
+text_or_null(value) if is_string(value)
+
+text_or_null(value) if is_null(value)
 
 named(value) if {
 	is_string(value)

@@ -23,7 +23,7 @@ const CHECKS: readonly Check[] = [
   { name: 'types of the tools', argv: ['tsc', '-p', 'tsconfig.node.json'], remedy: 'Mend the type errors.' },
   {
     name: 'lint, format, import rules',
-    argv: ['biome', 'ci', '--error-on-warnings', '.'],
+    argv: ['biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
     remedy: 'Run `npx biome check --write .`.',
   },
   { name: 'dead code', argv: ['knip'], remedy: 'Remove what nothing uses.' },
@@ -35,7 +35,7 @@ function run(argv: readonly string[]): Promise<{ code: number; output: string }>
   return new Promise((resolve) => {
     const child = spawn(argv[0] as string, argv.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1', FORCE_COLOR: '0' },
+      env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: '1', NO_COLOR: '1' },
     });
     let output = '';
     const add = (chunk: Buffer) => {

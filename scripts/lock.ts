@@ -11,7 +11,18 @@ interface Locked {
 
 const LOCK = fileURLToPath(new URL('../package-lock.json', import.meta.url));
 
-const OS = ['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32'];
+const OS = [
+  'aix',
+  'android',
+  'darwin',
+  'freebsd',
+  'linux',
+  'netbsd',
+  'openbsd',
+  'openharmony',
+  'sunos',
+  'win32',
+];
 const CPU = ['arm64', 'arm', 'ia32', 'loong64', 'mips64el', 'ppc64', 'riscv64', 's390x', 'x64'];
 
 /** The platform that a package of native code is named after. `undefined`: its name says none. */
@@ -20,7 +31,11 @@ function platformOf(name: string): { os: string[]; cpu: string[]; libc?: string[
   const os = OS.filter((word) => words.includes(word));
   const cpu = CPU.filter((word) => words.includes(word) || (word === 'x64' && words.includes('64')));
   if (os.length !== 1 || cpu.length !== 1) return undefined;
-  const libc = words.some((word) => word.startsWith('musl')) ? ['musl'] : words.includes('gnu') ? ['glibc'] : [];
+  const libc = words.some((word) => word.startsWith('musl'))
+    ? ['musl']
+    : words.includes('gnu')
+      ? ['glibc']
+      : [];
   return { os, cpu, ...(libc.length > 0 ? { libc } : {}) };
 }
 
@@ -51,7 +66,10 @@ await command({
     lock.packages = Object.fromEntries([root, ...rest.sort(([a], [b]) => a.localeCompare(b, 'en'))]);
     await writeFile(LOCK, `${JSON.stringify(lock, null, 2)}\n`);
     if (io.json) io.out(JSON.stringify({ added }));
-    else io.out(added.length === 0 ? 'package-lock.json is complete.' : `Added ${added.length}: ${added.join(', ')}`);
+    else
+      io.out(
+        added.length === 0 ? 'package-lock.json is complete.' : `Added ${added.length}: ${added.join(', ')}`,
+      );
     return 0;
   },
 });

@@ -1,28 +1,23 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { command } from './lib/command.ts';
+import { CommandError, command } from './lib/command.ts';
 import { findOpa, run } from './lib/opa.ts';
 import { buildPolicy, digestsText } from './lib/policy-build.ts';
 import { differences } from './lib/policy-compare.ts';
+import { sourceDigests } from './lib/policy-freshness.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const policies = join(root, 'policies');
-const SOURCES = ['policies/deny_by_default.rego', 'policies/role_based_access.rego'];
+
+/** The tests, with their table as data. */
 const TESTED = [
   'policies',
-  '--ignore',
-  'module',
-  '--ignore',
-  'schemas',
-  '--ignore',
-  'capabilities.json',
-  '--ignore',
-  'decisions.json',
+  ...['module', 'schemas', 'capabilities.json'].flatMap((name) => ['--ignore', name]),
 ];
 const MIN_COVERAGE = 95;
 /** How many made-up inputs the module and OPA itself are compared on. */
-const COMPARED = 200;
+const COMPARED = 2000;
 
 interface Step {
   readonly name: string;
@@ -43,7 +38,9 @@ const STEPS: readonly Step[] = [
     look: async (opa) => {
       const args = ['check', '--strict', '--schema', 'policies/schemas/input.json'];
       return failure(
-        await run(opa, [...args, '--capabilities', 'policies/capabilities.json', ...SOURCES], { cwd: root }),
+        await run(opa, [...args, '--capabilities', 'policies/capabilities.json', ...(await rego())], {
+          cwd: root,
+        }),
       );
     },
   },
@@ -53,9 +50,8 @@ const STEPS: readonly Step[] = [
     look: async (opa) => {
       const tests = await run(opa, ['test', ...TESTED], { cwd: root });
       if (tests.code !== 0) return failure(tests);
-      const args = ['test', ...TESTED, '--coverage', '--threshold', String(MIN_COVERAGE)];
-      const covered = await run(opa, args, { cwd: root });
-      return covered.code === 0 ? '' : `less than ${MIN_COVERAGE} % is covered`;
+      const covered = await run(opa, ['test', ...TESTED, '--coverage'], { cwd: root });
+      return failure(covered) || thinlyCovered(covered.stdout);
     },
   },
   {
@@ -73,9 +69,34 @@ const STEPS: readonly Step[] = [
   {
     name: `the module decides as OPA does, on ${COMPARED} inputs`,
     remedy: 'Look at the input that is shown: the compiler or the runtime changes a meaning.',
-    look: (opa) => differences(root, opa, COMPARED),
+    look: async (opa) => differences(root, opa, await rego(), COMPARED),
   },
 ];
+
+interface CoveredFile {
+  readonly coverage: number;
+  readonly not_covered?: readonly { readonly start: { readonly row: number } }[];
+}
+
+/** OPA's own threshold is on the total, which tests lift by covering themselves; here each compiled file counts. */
+function thinlyCovered(report: string): string {
+  const { files } = JSON.parse(report) as { files: { [path: string]: CoveredFile } };
+  const sources = Object.entries(files).filter(([path]) => !path.endsWith('_test.rego'));
+  if (sources.length === 0) return 'no source is covered';
+  return sources
+    .filter(([, { coverage }]) => coverage < MIN_COVERAGE)
+    .map(([path, { coverage, not_covered = [] }]) => {
+      const rows = [...new Set(not_covered.map(({ start }) => start.row))].join(', ');
+      return `${path}: ${Math.floor(coverage)} % is covered; no test reaches line ${rows}`;
+    })
+    .join('\n');
+}
+
+/** The Rego sources that are compiled, by their paths below the root. */
+async function rego(): Promise<string[]> {
+  const paths = Object.keys(await sourceDigests(policies));
+  return paths.filter((path) => path.endsWith('.rego')).map((path) => `policies/${path}`);
+}
 
 function failure({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }): string {
   return code === 0 ? '' : (stdout + stderr).trim() || `exit code ${code}`;
@@ -87,10 +108,13 @@ await command({
     'Checks the policies with OPA: format, strictness, schema, tests with coverage, and that the committed module is exactly what they compile to.',
   run: async (_values, _positionals, io) => {
     const opa = await findOpa(root, io.note);
-    const results: { name: string; ok: boolean }[] = [];
+    const results: { name: string; ok: boolean; wrong?: string }[] = [];
     for (const { name, remedy, look } of STEPS) {
-      const wrong = await look(opa);
-      results.push({ name, ok: wrong === '' });
+      const wrong = await look(opa).catch((error: unknown) => {
+        if (error instanceof CommandError) return error.message;
+        throw error;
+      });
+      results.push(wrong === '' ? { name, ok: true } : { name, ok: false, wrong });
       io.note(wrong === '' ? `ok     ${name}` : `FAILED ${name}\n${wrong}\n       ${remedy}`);
     }
     if (io.json) io.out(JSON.stringify(results));

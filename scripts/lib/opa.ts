@@ -1,10 +1,18 @@
 import { spawn } from 'node:child_process';
-import { access, mkdir } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { access, mkdir, rm } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { CommandError } from './command.ts';
 
 /** The OPA that the committed module is built with; another version builds other bytes. */
 export const OPA_VERSION = '1.22.2';
+
+/** Go's digest of that version's source, as its public checksum database has it. */
+const OPA_SUM = 'h1:WzqReKk2VjcvBN/NQTlcIxKqFPKpzIdb6KYMHzPEbe0=';
+const OPA_MODULE = 'github.com/open-policy-agent/opa';
+
+const PROGRAM = process.platform === 'win32' ? 'opa.exe' : 'opa';
+
+const REMEDY = `Install OPA ${OPA_VERSION} (https://www.openpolicyagent.org/docs/#1-download-opa) on the PATH, set OPA_BIN to it, or install Go (https://go.dev/dl/), which builds it when the network is there.`;
 
 export interface Ran {
   readonly code: number;
@@ -33,14 +41,14 @@ export function run(
   });
 }
 
-async function versionOf(program: string): Promise<string | undefined> {
-  const { code, stdout } = await run(program, ['version']);
+async function versionOf(program: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const { code, stdout } = await run(program, ['version'], { env });
   return code === 0 ? /^Version: (\S+)$/m.exec(stdout)?.[1] : undefined;
 }
 
-async function onPath(): Promise<string | undefined> {
-  for (const dir of (process.env.PATH ?? '').split(delimiter)) {
-    const program = join(dir, process.platform === 'win32' ? 'opa.exe' : 'opa');
+async function onPath(env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  for (const dir of (env.PATH ?? '').split(delimiter)) {
+    const program = join(dir, PROGRAM);
     if (dir !== '' && (await exists(program))) return program;
   }
   return undefined;
@@ -54,42 +62,59 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * The OPA to use: OPA_BIN, then the PATH, then `.cache/opa/`, else built there from its pinned source by Go, whose
- * checksum database vouches for it.
+ * The OPA to use: OPA_BIN, then the PATH, then `.cache/opa/`, else built there from its pinned source by Go.
+ * Another version is never used, because it compiles to other bytes: as OPA_BIN it is an error, elsewhere it is
+ * passed over with a line that says so.
  * @throws CommandError that names the remedy.
  */
-export async function findOpa(root: string, note: (line: string) => void): Promise<string> {
-  const cached = join(root, '.cache', 'opa', OPA_VERSION, process.platform === 'win32' ? 'opa.exe' : 'opa');
-  const named = process.env.OPA_BIN;
+export async function findOpa(
+  root: string,
+  note: (line: string) => void,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<string> {
+  const named = env.OPA_BIN;
   if (named !== undefined && named !== '') {
-    const version = await versionOf(named);
-    if (version === OPA_VERSION) return named;
-    const what = version === undefined ? 'cannot be run' : `is OPA ${version}`;
-    throw new CommandError(`OPA_BIN (${named}) ${what}: point it at OPA ${OPA_VERSION}, or unset it.`);
+    const wrong = await refusal(named, env);
+    if (wrong === undefined) return named;
+    throw new CommandError(`OPA_BIN (${named}) ${wrong}: point it at OPA ${OPA_VERSION}, or unset it.`);
   }
-  const found = await onPath();
-  if (found !== undefined && (await versionOf(found)) === OPA_VERSION) return found;
-  if (found !== undefined) note(`Passing over ${found}: it is not OPA ${OPA_VERSION}.`);
-  if ((await versionOf(cached)) === OPA_VERSION) return cached;
-  return install(root, cached, note);
+  const cached = join(root, '.cache', 'opa', OPA_VERSION, PROGRAM);
+  for (const program of [await onPath(env), (await exists(cached)) ? cached : undefined]) {
+    if (program === undefined) continue;
+    const wrong = await refusal(program, env);
+    if (wrong === undefined) return program;
+    note(`Passing over ${program}: it ${wrong}, and OPA ${OPA_VERSION} is needed.`);
+  }
+  return install(dirname(cached), note, env);
 }
 
-async function install(root: string, target: string, note: (line: string) => void): Promise<string> {
-  const remedy = `Install OPA ${OPA_VERSION} (https://www.openpolicyagent.org/docs/#1-download-opa) on the PATH, set OPA_BIN, or install Go 1.24 or later.`;
-  if ((await run('go', ['version'])).code !== 0)
-    throw new CommandError(`OPA ${OPA_VERSION} was not found. ${remedy}`);
+/** Why a program is not the OPA to use. */
+async function refusal(program: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const version = await versionOf(program, env);
+  if (version === OPA_VERSION) return undefined;
+  return version === undefined ? 'cannot be run' : `is OPA ${version}`;
+}
+
+async function install(dir: string, note: (line: string) => void, env: NodeJS.ProcessEnv): Promise<string> {
+  if ((await run('go', ['version'], { env })).code !== 0) {
+    throw new CommandError(`Neither OPA ${OPA_VERSION} nor Go was found. ${REMEDY}`);
+  }
   note(`Building OPA ${OPA_VERSION} with Go into .cache/opa/; this takes a minute or two, once.`);
-  const dir = join(root, '.cache', 'opa', OPA_VERSION);
+  const target = join(dir, PROGRAM);
   await mkdir(dir, { recursive: true });
-  const env = { ...process.env, GOBIN: dir, GOFLAGS: '-mod=mod' };
-  const built = await run('go', ['install', `github.com/open-policy-agent/opa@v${OPA_VERSION}`], {
+  const built = await run('go', ['install', `${OPA_MODULE}@v${OPA_VERSION}`], {
     cwd: dir,
-    env,
+    env: { ...env, GOBIN: dir, GOFLAGS: '-mod=mod' },
   });
-  if (built.code !== 0 || (await versionOf(target)) !== OPA_VERSION) {
-    throw new CommandError(
-      `OPA ${OPA_VERSION} could not be built (${built.stderr.trim().split('\n').at(-1)}). ${remedy}`,
-    );
+  if (built.code !== 0) {
+    const why = built.stderr.trim().split('\n').at(-1);
+    throw new CommandError(`OPA ${OPA_VERSION} could not be built (${why}). ${REMEDY}`);
+  }
+  const { stdout } = await run('go', ['version', '-m', target], { env });
+  const source = stdout.split('\n').find((line) => line.startsWith('\tmod\t'));
+  if (source?.split('\t').slice(2).join(' ') !== `${OPA_MODULE} v${OPA_VERSION} ${OPA_SUM}`) {
+    await rm(target, { force: true });
+    throw new CommandError(`Go built OPA from another source than the pinned one; it was removed. ${REMEDY}`);
   }
   return target;
 }

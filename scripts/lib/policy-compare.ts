@@ -1,97 +1,114 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonical, type Json } from '../../core/canonical.ts';
 import { loadPolicySync } from '../../core/opa.ts';
 import { run } from './opa.ts';
 
-/** Values that a field may hold, right ones and wrong ones. */
-const ACTIONS: readonly Json[] = [
-  'read',
-  'write',
-  'delete',
-  'audit_read',
-  'admin',
-  'self',
-  'reset',
-  '',
-  1,
-  null,
-];
-const ROLE_LISTS: readonly Json[] = [
-  ['admin'],
-  ['agent-writer'],
-  ['agent-reader'],
-  ['auditor'],
-  ['admin', 'auditor'],
-  ['auditor', 'agent-writer', 'agent-reader'],
-  [],
-  ['owner'],
-  ['constructor'],
-  ['admin', 7],
-  'admin',
-  null,
-];
-const TENANTS: readonly Json[] = ['acme', 'acme', 'globex', '', 5];
+type Input = { [name: string]: Json };
 
-/** A small generator with a fixed seed, so that a difference can be seen again. */
-function* random(seed: number): Generator<number> {
-  for (let state = seed; ; ) {
+const CONTEXT: Json = {
+  time: '2026-01-01T00:00:00.000Z',
+  time_ms: 1_767_225_600_000,
+  country: 'DE',
+  tls: null,
+  mfa: true,
+};
+
+/** Values that each field may hold: right ones first, repeated so that most inputs stay well-formed, then wrong ones. */
+const FIELDS: { readonly [name: string]: readonly Json[] } = {
+  action: ['read', 'write', 'delete', 'audit_read', 'admin', 'self', 'read', 'write', 'reset', '', 1, null],
+  operation: ['oss.memories.get', 'oss.memories.get', 'oss.memories.get', 'oss.memories.get', '', 3],
+  roles: [
+    ['admin'],
+    ['agent-writer'],
+    ['agent-reader'],
+    ['auditor'],
+    ['admin', 'auditor'],
+    ['auditor', 'agent-writer', 'agent-reader'],
+    ['agent-reader', 'admin', 'agent-reader', 'owner'],
+    [],
+    ['owner'],
+    ['constructor'],
+    ['admin', 7],
+    'admin',
+    null,
+  ],
+  tenant: ['acme', 'acme', 'acme', 'acme', 'globex', '', 5],
+  resource_tenant: ['acme', 'acme', 'acme', 'acme', 'globex', '', null],
+  resource: ['memory /memories/{memory_id}', 'memory /memories', 'memory /memories', '', {}],
+  context: [CONTEXT, CONTEXT, CONTEXT, CONTEXT, {}, { ...CONTEXT, mfa: 'true' }, 'x', null],
+  grant: [null, null, null, null, null, {}, false],
+};
+
+/** One input in this many lacks a field. */
+const LACKING = 10;
+
+/** A small generator with a fixed seed, so that a difference can be seen again. In [0, 1). */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    yield state / 2 ** 32;
-  }
+    return state / 2 ** 32;
+  };
 }
 
-function inputs(count: number): { [name: string]: Json }[] {
-  const draw = random(20_260_101);
-  const pick = (from: readonly Json[]): Json =>
-    from[Math.floor((draw.next().value as number) * from.length)] as Json;
+function inputs(count: number): Input[] {
+  const draw = generator(20_260_101);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(draw() * from.length)] as T;
   return Array.from({ length: count }, () => {
-    const input: { [name: string]: Json } = {
-      action: pick(ACTIONS),
-      operation: 'oss.memories.get',
-      roles: pick(ROLE_LISTS),
-      tenant: pick(TENANTS),
-      resource_tenant: pick(TENANTS),
-      resource: 'memory /memories/{memory_id}',
-    };
-    if ((draw.next().value as number) < 0.1) delete input[pick(Object.keys(input)) as string];
+    const input: Input = {};
+    for (const [name, values] of Object.entries(FIELDS)) input[name] = pick(values);
+    if (draw() < 1 / LACKING) delete input[pick(Object.keys(input))];
     return input;
   });
 }
 
-/** Evaluations that run at a time, each a process of its own. */
-const PARALLEL = 4;
-
 /** Decides made-up inputs by the committed module and by OPA from the sources; the first difference, or ''. */
-export async function differences(root: string, opa: string, count: number): Promise<string> {
+export async function differences(
+  root: string,
+  opa: string,
+  sources: readonly string[],
+  count: number,
+): Promise<string> {
   const policies = join(root, 'policies');
   const policy = loadPolicySync(
     await WebAssembly.compile(await readFile(join(policies, 'module', 'policy.wasm'))),
   );
   policy.setData(JSON.parse(await readFile(join(policies, 'data.json'), 'utf8')));
-  const rego = (await readdir(policies)).filter((name) => name.endsWith('.rego') || name === 'data.json');
-  const data = rego.flatMap((name) => ['-d', join('policies', name)]);
-  const dir = await mkdtemp(join(tmpdir(), 'mem0-governance-compare-'));
-  const compare = async (input: { [name: string]: Json }, i: number): Promise<string> => {
-    const file = join(dir, `${i}.json`);
-    await writeFile(file, JSON.stringify(input));
-    // One process an input: over several in one query, OPA keeps what it found for an earlier one.
-    const args = ['eval', ...data, '-i', file, '-f', 'raw', 'data.mem0.authz.decision'];
-    const { code, stdout, stderr } = await run(opa, args, { cwd: root });
-    if (code !== 0) return `opa eval: ${stderr.trim()}`;
-    const [{ result }] = policy.evaluate(input) as [{ result: Json }];
-    if (canonical(result) === canonical(JSON.parse(stdout) as Json)) return '';
-    return `${JSON.stringify(input)}: the module says ${JSON.stringify(result)}, OPA ${stdout.trim()}`;
-  };
-  try {
-    const all = inputs(count);
-    for (let at = 0; at < all.length; at += PARALLEL) {
-      const found = await Promise.all(all.slice(at, at + PARALLEL).map((input, i) => compare(input, at + i)));
-      const difference = found.find((text) => text !== '');
-      if (difference !== undefined) return difference;
+  const made = inputs(count);
+  const theirs = await evaluate(root, opa, [...sources, 'policies/data.json'], made);
+  if (typeof theirs === 'string') return theirs;
+  let allowed = 0;
+  for (const [i, input] of made.entries()) {
+    const [{ result }] = policy.evaluate(input) as [{ result: { allow: boolean } & Json }];
+    const expected = theirs.get(i);
+    if (result.allow) allowed += 1;
+    if (expected === undefined || canonical(result) !== canonical(expected)) {
+      return `${JSON.stringify(input)}: the module says ${JSON.stringify(result)}, OPA ${JSON.stringify(expected)}`;
     }
-    return '';
+  }
+  if (allowed === 0 || allowed === count)
+    return `${allowed} of ${count} inputs are allowed, which compares nothing`;
+  return '';
+}
+
+/** OPA's own decisions by the number of the input, in one run; text says why there are none. */
+async function evaluate(
+  root: string,
+  opa: string,
+  files: readonly string[],
+  made: readonly Input[],
+): Promise<Map<number, Json> | string> {
+  const dir = await mkdtemp(join(tmpdir(), 'mem0-governance-compare-'));
+  try {
+    const file = join(dir, 'inputs.json');
+    await writeFile(file, JSON.stringify({ made }));
+    const data = [...files, file].flatMap((name) => ['-d', name]);
+    const query = '[[i, d] | some i, one in data.made; d := data.mem0.authz.decision with input as one]';
+    const { code, stdout, stderr } = await run(opa, ['eval', ...data, '-f', 'raw', query], { cwd: root });
+    if (code !== 0) return `opa eval: ${stderr.trim()}`;
+    return new Map(JSON.parse(stdout) as [number, Json][]);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

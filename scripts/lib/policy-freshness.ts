@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 
 /** What the committed module was made from; `policies/module/digests.json`. All digests are hex SHA-256. */
 export interface PolicyDigests {
-  /** Of module and data together: named in every record as the policy that decided. */
+  /** Of the module's digest and the data's, each followed by a line feed: named in every record that it decided. */
   readonly policy: string;
   readonly module: string;
   /** By path below `policies/`: Rego sources, data and capabilities. */
@@ -12,6 +12,9 @@ export interface PolicyDigests {
   readonly opa: string;
   readonly flags: readonly string[];
 }
+
+/** What lies in `policies/` without being compiled. OPA takes these names as patterns, at any depth. */
+export const NOT_COMPILED = ['*_test.rego', 'tests', 'module', 'schemas', 'capabilities.json'] as const;
 
 /** Paths below `policies/` that are other than what the module was made from: changed, added or gone. */
 export function staleSources(
@@ -22,14 +25,22 @@ export function staleSources(
   return [...paths].filter((path) => digests.sources[path] !== sources[path]).sort();
 }
 
-/** The digests of the sources as they are now: everything that decides what is compiled, or with which data. */
+/** Whether a path below `policies/` decides what is compiled, or with which data. */
+export function isSource(path: string): boolean {
+  if (path === 'data.json' || path === 'capabilities.json') return true;
+  const folders = path.split('/').slice(0, -1);
+  const compiled = folders.every((folder) => !(NOT_COMPILED as readonly string[]).includes(folder));
+  return compiled && path.endsWith('.rego') && !path.endsWith('_test.rego');
+}
+
+/** The digests of the sources as they are now. */
 export async function sourceDigests(policies: string): Promise<{ [path: string]: string }> {
-  const names = await readdir(policies);
-  const sources = names.filter(
-    (name) => name.endsWith('.rego') || name === 'data.json' || name === 'capabilities.json',
-  );
+  const paths = (await readdir(policies, { recursive: true })).map((path) => path.split(sep).join('/'));
   const entries = await Promise.all(
-    sources.sort().map(async (name) => [name, sha256(await readFile(join(policies, name)))] as const),
+    paths
+      .filter(isSource)
+      .sort()
+      .map(async (path) => [path, sha256(await readFile(join(policies, path)))] as const),
   );
   return Object.fromEntries(entries);
 }
@@ -38,9 +49,14 @@ export async function readDigests(policies: string): Promise<PolicyDigests> {
   return JSON.parse(await readFile(join(policies, 'module', 'digests.json'), 'utf8')) as PolicyDigests;
 }
 
-/** Sources that are newer than the module below `policies`. */
+/** Sources below `policies` that are other than what the module was made from. @throws when one cannot be read. */
 export async function stalePolicies(policies: string): Promise<string[]> {
   return staleSources(await readDigests(policies), await sourceDigests(policies));
+}
+
+/** What records name as the policy. Both arguments and the result are hex SHA-256. */
+export function policyDigest(module: string, data: string): string {
+  return sha256(`${module}\n${data}\n`);
 }
 
 export function sha256(bytes: Uint8Array | string): string {

@@ -160,7 +160,7 @@ describe('an endpoint that answers', () => {
     ['200 and no rows', { status: 200, body: '{"fields":[],"rows":[]}' }, 'unreadable'],
     ['200 and half of it', { status: 200, body: '{"fields":[{"name":"hea' }, 'unreadable'],
     ['400 in HTML', { status: 400, body: HTML }, 'unreadable'],
-    ['400 without a SQLSTATE', { status: 400, body: '{"message":"secret"}' }, 'unreachable'],
+    ['400 without a SQLSTATE', { status: 400, body: '{"message":"secret"}' }, 'unreadable'],
   ])('%s is told apart, and asked again', async (_what, canned, label) => {
     const database = await cluster.fresh();
     const object = rig(database);

@@ -33,10 +33,18 @@ it('[env.dev] repeats every binding of production', () => {
 });
 
 it('the top level is production, on the edge', () => {
-  const { vars, name, workers_dev, durable_objects, migrations } = unstable_readConfig({ config });
+  const { vars, name, workers_dev, durable_objects, migrations, build } = unstable_readConfig({ config });
   expect(name).toBe('mem0-governance');
   expect(vars).toEqual({ ENVIRONMENT: 'production', TRANSPORT: 'edge' });
   expect(workers_dev).toBe(false);
-  const classes = durable_objects.bindings.map((binding) => binding.class_name).sort();
-  expect(migrations.flatMap((migration) => migration.new_sqlite_classes ?? []).sort()).toEqual(classes);
+  expect(build.command).toBe('node scripts/deployable.ts');
+  expect(unstable_readConfig({ config, env: 'dev' }).build.command).toBe('');
+  const classes = durable_objects.bindings
+    .map((binding: { class_name: string }) => binding.class_name)
+    .sort();
+  expect(
+    migrations
+      .flatMap((migration: { new_sqlite_classes?: string[] }) => migration.new_sqlite_classes ?? [])
+      .sort(),
+  ).toEqual(classes);
 });

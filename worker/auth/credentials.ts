@@ -12,7 +12,9 @@ export type Credential =
 export const MAX_TOKEN = 8192;
 
 const SCHEME = /^(?:bearer|token) +([^ ]+)$/i;
-/** A compact JWS (RFC 7515 §7.1) that is signed. */
+/** Room for the scheme's word and blanks in front of a token. */
+const MAX_SCHEME = 16;
+/** A compact JWS (RFC 7515 §7.1); with an empty signature too, so that `alg: none` gets its own reason. */
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 
 /**
@@ -24,12 +26,13 @@ export function readCredential(headers: Headers): Credential {
   const authorization = headers.get('authorization');
   const apiKey = headers.get('x-api-key');
   if (authorization === null && apiKey === null) return no('credential_missing');
-  // The scheme's word and blank come on top of the token.
-  if ((authorization?.length ?? 0) > MAX_TOKEN + 7 || (apiKey?.length ?? 0) > MAX_TOKEN) {
+  if ((authorization?.length ?? 0) > MAX_TOKEN + MAX_SCHEME || (apiKey?.length ?? 0) > MAX_TOKEN) {
     return no('credential_oversized');
   }
   const token = authorization === null ? apiKey! : SCHEME.exec(authorization)?.[1];
-  if (token === undefined || !COMPACT.test(token)) return no('credential_malformed');
+  if (token === undefined) return no('credential_malformed');
+  if (token.length > MAX_TOKEN) return no('credential_oversized');
+  if (!COMPACT.test(token)) return no('credential_malformed');
   if (apiKey !== null && apiKey !== token) return no('credentials_differ');
   return { ok: true, token };
 }

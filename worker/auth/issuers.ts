@@ -5,6 +5,8 @@ import { ROLES } from '../../core/record.ts';
 /** Signatures of the identity provider's own: nothing symmetric, and never `none` (RFC 8725 §3.1, §3.2). */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'EdDSA'] as const;
 
+export type Algorithm = (typeof ALGORITHMS)[number];
+
 /** A claim's path: `realm_access.roles`, or a list where a name itself has dots, as in a URL. */
 const path = z.union([
   z
@@ -17,13 +19,21 @@ const path = z.union([
 /** What may be asserted: a list, or `*` alone. */
 const assertable = (one: z.ZodType<string>) => z.union([z.tuple([z.literal('*')]), z.array(one).min(1)]);
 
+/** A `typ` header in one spelling: any case is the same, `application/` may be left out (RFC 7515 §4.1.9). */
+export function mediaType(typ: string): string {
+  return typ.toLowerCase().replace(/^application\//, '');
+}
+
 const issuer = z.strictObject({
   issuer: z.url({ protocol: /^https?$/, error: 'is not an http(s) URL' }),
   audience: z.string().min(1),
-  jwks_url: z.url({ protocol: /^https?$/, error: 'is not an http(s) URL' }),
+  /** config.ts adds what the transport requires of it. */
+  jwks_url: z
+    .url({ protocol: /^https?$/, error: 'is not an http(s) URL' })
+    .refine((text) => !URL.parse(text)?.username && !text.includes('#'), 'has a user or a fragment'),
   algorithms: z.array(z.enum(ALGORITHMS)).min(1),
   /** Accepted `typ` headers; RFC 9068 §4 wants `at+jwt`, Keycloak and others still send `JWT`. */
-  typ: z.array(z.string().toLowerCase()).min(1).default(['at+jwt', 'jwt']),
+  typ: z.array(z.string().min(1).transform(mediaType)).min(1).default(['at+jwt', 'jwt']),
   claims: z
     .strictObject({
       tenant: path.default(['tenant_id']),
@@ -31,8 +41,11 @@ const issuer = z.strictObject({
       session: path.default(['sid']),
     })
     .default({ tenant: ['tenant_id'], roles: ['realm_access', 'roles'], session: ['sid'] }),
-  /** Values of `amr` or `acr` that say that more than one factor was used. */
-  mfa: z.array(z.string()).default(['mfa', 'otp', 'hwk', 'swk', 'sc']),
+  /**
+   * Values of `amr` (RFC 8176 §2) or `acr` that count as multi-factor: said outright, or by something that the
+   * user has. `swk` is not among them: software on the same machine is no second factor.
+   */
+  mfa: z.array(z.string().min(1)).default(['mfa', 'otp', 'hwk', 'sc']),
   tenants: assertable(z.string().regex(TENANT_ID, 'is no tenant id')),
   roles: assertable(z.enum(ROLES as [string, ...string[]])),
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TENANT_ID } from '../../core/names.ts';
-import { ROLES, type Role } from '../../core/record.ts';
+import type { Role } from '../../core/record.ts';
 import type { VerifiedToken } from './claims.ts';
 
 /** Who calls, in which tenant, with which roles: what a verified token grants, narrowed by the request. */
@@ -24,41 +24,38 @@ export interface ContextHeaders {
   readonly role: string | null;
 }
 
-type Narrowing = {
-  readonly no_tenant: 403;
-  readonly no_role: 403;
-  readonly tenant_not_granted: 403;
-  readonly role_not_granted: 403;
-  readonly tenant_required: 400;
-  readonly tenant_malformed: 400;
-  readonly role_malformed: 400;
-  readonly context_required: 400;
-};
+/** Every refusal: its status, and the code of the problem that the caller sees. */
+const REFUSALS = {
+  no_tenant: [403, 'forbidden'],
+  no_role: [403, 'forbidden'],
+  tenant_not_granted: [403, 'forbidden'],
+  role_not_granted: [403, 'forbidden'],
+  tenant_required: [400, 'tenant_required'],
+  tenant_malformed: [400, 'invalid_header'],
+  role_malformed: [400, 'invalid_header'],
+  context_required: [400, 'context_required'],
+} as const satisfies { readonly [reason: string]: readonly [400 | 403, string] };
 
-const CODES = {
-  no_tenant: 'forbidden',
-  no_role: 'forbidden',
-  tenant_not_granted: 'forbidden',
-  role_not_granted: 'forbidden',
-  tenant_required: 'tenant_required',
-  tenant_malformed: 'invalid_header',
-  role_malformed: 'invalid_header',
-  context_required: 'context_required',
-} as const satisfies { readonly [R in keyof Narrowing]: string };
+export type NarrowFault = keyof typeof REFUSALS;
 
 export type Narrowed =
   | { readonly ok: true; readonly principal: Principal }
   | {
       readonly ok: false;
-      readonly reason: keyof Narrowing;
-      readonly code: (typeof CODES)[keyof Narrowing];
+      readonly status: (typeof REFUSALS)[NarrowFault][0];
+      readonly code: (typeof REFUSALS)[NarrowFault][1];
+      readonly reason: NarrowFault;
       /** Under whom the refusal is counted and recorded; absent when the token grants no tenant: a stranger. */
       readonly identity?: Principal;
     };
 
+/** One word; a header that was sent twice arrives joined by a comma, which is none. */
+const ROLE_WORD = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+
 /**
  * `X-Tenant-Id` and `X-User-Role` narrow what the token grants and never widen it. A token for several tenants
- * needs the first; a refusal counts against the actor in the token's first granted tenant by byte order.
+ * needs the first. A refusal counts against the actor in the tenant of the request as soon as that is settled,
+ * and in the token's first granted tenant by byte order before.
  */
 export function narrow(
   token: VerifiedToken,
@@ -68,16 +65,21 @@ export function narrow(
   const first = token.tenants[0];
   if (first === undefined) return no('no_tenant');
   const identity = principal(token, first, token.roles);
-  if (requireContextHeaders && (tenantHeader === null || roleHeader === null))
+  if (requireContextHeaders && (tenantHeader === null || roleHeader === null)) {
     return no('context_required', identity);
+  }
   if (tenantHeader !== null && !TENANT_ID.test(tenantHeader)) return no('tenant_malformed', identity);
-  if (roleHeader !== null && !isRole(roleHeader)) return no('role_malformed', identity);
+  if (roleHeader !== null && !ROLE_WORD.test(roleHeader)) return no('role_malformed', identity);
   if (tenantHeader === null && token.tenants.length > 1) return no('tenant_required', identity);
   const tenant = tenantHeader ?? first;
   if (!token.tenants.includes(tenant)) return no('tenant_not_granted', identity);
-  if (token.roles.length === 0) return no('no_role', identity);
-  if (roleHeader !== null && !token.roles.includes(roleHeader)) return no('role_not_granted', identity);
-  return { ok: true, principal: principal(token, tenant, roleHeader === null ? token.roles : [roleHeader]) };
+  const granted = principal(token, tenant, token.roles);
+  if (token.roles.length === 0) return no('no_role', granted);
+  if (roleHeader === null) return { ok: true, principal: granted };
+  const roles = token.roles.filter((role) => role === roleHeader);
+  return roles.length === 0
+    ? no('role_not_granted', granted)
+    : { ok: true, principal: { ...granted, roles } };
 }
 
 function principal(token: VerifiedToken, tenant: string, roles: readonly Role[]): Principal {
@@ -89,12 +91,9 @@ function principal(token: VerifiedToken, tenant: string, roles: readonly Role[])
   };
 }
 
-function no(reason: keyof Narrowing, identity?: Principal): Narrowed {
-  return { ok: false, reason, code: CODES[reason], ...(identity ? { identity } : {}) };
-}
-
-function isRole(word: string): word is Role {
-  return (ROLES as readonly string[]).includes(word);
+function no(reason: NarrowFault, identity?: Principal): Narrowed {
+  const [status, code] = REFUSALS[reason];
+  return { ok: false, status, code, reason, ...(identity ? { identity } : {}) };
 }
 
 /** The name of an actor's gate; NUL is in neither part. */

@@ -11,12 +11,18 @@ export interface PolicyDecision {
 }
 
 export interface Policy {
-  /** Synchronous. Never throws: what cannot be read denies. */
+  /** Synchronous. Never throws: what cannot be read denies with the one reason `policy_unreadable`. */
   decide(input: unknown): PolicyDecision;
 }
 
 /** Evaluates an input to OPA's result set. May throw anything, as the library does. */
 export type Evaluate = (input: unknown) => unknown;
+
+/** What one instance may hold, in pages of 64 KiB: far above what a request's facts need. */
+const MEMORY = { initial: 5, maximum: 256 };
+
+/** Reason codes go into records and problems, so they are short and of few characters. */
+const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
 /**
  * A compiled policy with its data. The instance is private to the returned object, because setting data changes
@@ -24,19 +30,26 @@ export type Evaluate = (input: unknown) => unknown;
  * @throws when the module cannot be instantiated; the gateway then does not start.
  */
 export function createPolicy(module: WebAssembly.Module, data: object, digest: string): Policy {
-  const loaded = loadPolicySync(module);
-  loaded.setData(data);
-  return policyOf((input) => loaded.evaluate(input), digest);
+  return policyOf(() => {
+    const loaded = loadPolicySync(module, MEMORY);
+    loaded.setData(data);
+    return (input) => loaded.evaluate(input);
+  }, digest);
 }
 
-/** Reads whatever an evaluation gives; everything but a well-formed allow is a deny. */
-export function policyOf(evaluate: Evaluate, digest: string): Policy {
+/**
+ * Reads whatever an evaluation gives; everything but a well-formed allow is a deny. An instance that has thrown is
+ * never asked again: an aborted evaluation leaves its stack where it was, and enough of them wear the instance out.
+ */
+export function policyOf(instantiate: () => Evaluate, digest: string): Policy {
+  let evaluate: Evaluate | undefined = instantiate();
   return {
     decide(input) {
       try {
+        evaluate ??= instantiate();
         return read(evaluate(input), digest);
       } catch {
-        // The library throws strings, and a deep input a RangeError.
+        evaluate = undefined;
         return unreadable(digest);
       }
     },
@@ -44,17 +57,27 @@ export function policyOf(evaluate: Evaluate, digest: string): Policy {
 }
 
 function read(results: unknown, digest: string): PolicyDecision {
-  const [first, ...others] = Array.isArray(results) ? results : [];
-  const result = (first as { result?: unknown } | undefined)?.result;
-  if (others.length > 0 || typeof result !== 'object' || result === null) return unreadable(digest);
-  const { allow, reasons, obligations, ...more } = result as { readonly [name: string]: unknown };
-  const reasoned =
-    Array.isArray(reasons) && reasons.length > 0 && reasons.every((reason) => typeof reason === 'string');
-  const obliged = typeof obligations === 'object' && obligations !== null && !Array.isArray(obligations);
-  if (typeof allow !== 'boolean' || !reasoned || !obliged || Object.keys(more).length > 0) {
+  if (!Array.isArray(results) || results.length !== 1 || !isObject(results[0])) return unreadable(digest);
+  const { result } = results[0];
+  // Exactly these members, and its own: nothing inherited can make an allow.
+  if (!isObject(result) || Object.keys(result).sort().join() !== 'allow,obligations,reasons') {
     return unreadable(digest);
   }
+  const { allow, reasons, obligations } = result;
+  if (typeof allow !== 'boolean' || !isReasons(reasons) || !isObject(obligations)) return unreadable(digest);
   return { allow, reasons, obligations: obligations as PolicyDecision['obligations'], digest };
+}
+
+function isObject(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isReasons(value: unknown): value is string[] {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((code) => typeof code === 'string' && REASON.test(code))
+  );
 }
 
 function unreadable(digest: string): PolicyDecision {

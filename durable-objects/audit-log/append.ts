@@ -1,0 +1,109 @@
+import { membersDigest, type RecordMembers } from '../../core/record.ts';
+import type { AppendAnswer, AppendEntry } from '../../core/rpc.ts';
+import { coalesce } from './coalesce.ts';
+import { closesIntent, knowsIntent, openIntent } from './intents.ts';
+import type { Change } from './ledger.ts';
+import type { AuditLogSettings } from './settings.ts';
+
+const KEY_MS = 24 * 3_600_000;
+const REPEAT_KEY_MS = 10 * 60_000;
+
+/** What is kept free per open intent, so that the outcome of an intent that was accepted always fits. */
+const OUTCOME_RESERVE = 16_384;
+
+/** What a record is longer than its members: log, index and time. */
+const PLACE_BYTES = 160;
+
+/** No honest record comes near; a larger one could never leave for Postgres and would hold up all behind it. */
+const MAX_RECORD_BYTES = 262_144;
+
+type KeyRow = { digest: string; epoch: number; idx: number; leaf: string; conflicted: number };
+
+/**
+ * Appends one entry. A key that was answered before gets that answer again; a refusal writes nothing but, for a
+ * key that is used with other members, one event.
+ */
+export function appendEntry(
+  change: Change,
+  entry: AppendEntry,
+  settings: Pick<AuditLogSettings, 'maxUnflushedBytes' | 'orphanAfterMs'>,
+): AppendAnswer {
+  const { members } = entry;
+  if (change.state.fork !== null) return refuse('forked');
+  if (members.tenant !== change.state.tenant) return refuse('invalid_record');
+  let digest: string;
+  try {
+    digest = membersDigest(members);
+  } catch {
+    return refuse('invalid_record');
+  }
+  const size = Buffer.byteLength(JSON.stringify(members)) + PLACE_BYTES;
+  if (size > MAX_RECORD_BYTES) return refuse('invalid_record');
+  const [seen] = change.sql.exec<KeyRow>('SELECT * FROM key WHERE name = ?', entry.key);
+  if (seen && seen.digest === digest) return answer(change, seen.epoch, seen.idx, seen.leaf);
+  if (seen) return conflict(change, entry, seen);
+
+  const intent = members.phase === 'outcome' ? closesIntent(change, members) : undefined;
+  if (!intent && !fits(change, members, size, settings.maxUnflushedBytes)) return refuse('full');
+  // Its outcome could not tell which of the two it closes.
+  if (members.phase === 'intent' && knowsIntent(change, members)) return refuse('invalid_record');
+
+  if (entry.coalesce && !intent) {
+    const { place, first } = coalesce(change, entry.coalesce, members);
+    remember(change, entry.key, digest, place, first ? KEY_MS : REPEAT_KEY_MS);
+    return answer(change, place.epoch, place.idx, place.leaf);
+  }
+  const index = change.state.size;
+  const { leaf } = change.add(intent ?? members);
+  const place = { epoch: change.state.epoch, idx: index, leaf };
+  if (members.phase === 'intent') openIntent(change, members, place, settings.orphanAfterMs);
+  remember(change, entry.key, digest, place, KEY_MS);
+  return answer(change, place.epoch, place.idx, place.leaf);
+}
+
+interface KeptPlace {
+  readonly epoch: number;
+  readonly idx: number;
+  readonly leaf: string;
+}
+
+function remember(change: Change, name: string, digest: string, place: KeptPlace, forMs: number): void {
+  change.sql.exec(
+    'INSERT INTO key (name, digest, epoch, idx, leaf, expires) VALUES (?, ?, ?, ?, ?, ?)',
+    ...[name, digest, place.epoch, place.idx, place.leaf, change.now + forMs],
+  );
+}
+
+/** Whether Postgres may stay away for this record, too. An intent brings the reserve of its outcome along. */
+function fits({ state }: Change, { phase }: RecordMembers, size: number, most: number): boolean {
+  const intents = state.openIntents + (phase === 'intent' ? 1 : 0);
+  return state.unflushedBytes + size + intents * OUTCOME_RESERVE <= most;
+}
+
+/** One event per key says that it was used for two things; which one is true nobody here can tell. */
+function conflict(change: Change, { key, members }: AppendEntry, seen: KeyRow): AppendAnswer {
+  if (seen.conflicted === 0) {
+    const { request_id, tenant, actor, decision } = members;
+    const first = change.place(seen.epoch, seen.idx);
+    change.add({
+      v: 1,
+      phase: 'event',
+      request_id,
+      tenant,
+      decision,
+      reasons: ['key_conflict'],
+      detail: { log: first.log, index: first.index },
+      ...(actor ? { actor } : {}),
+    });
+    change.sql.exec('UPDATE key SET conflicted = 1 WHERE name = ?', key);
+  }
+  return refuse('key_conflict');
+}
+
+function answer(change: Change, epoch: number, idx: number, leaf: string): AppendAnswer {
+  return { ok: true, leaf, ...change.place(epoch, idx) };
+}
+
+function refuse(code: Extract<AppendAnswer, { ok: false }>['code']): AppendAnswer {
+  return { ok: false, code };
+}

@@ -1,0 +1,127 @@
+import { DurableObject } from 'cloudflare:workers';
+import type { AppendAnswer, AppendEntry, AuditLogRpc, LogStatus } from '../../core/rpc.ts';
+import { Flusher, type Log } from './flush.ts';
+import { AuditMachine } from './machine.ts';
+import { neonSink } from './neon.ts';
+import type { AuditLogSettings } from './settings.ts';
+import type { AuditSink } from './sink.ts';
+import type { Sql, SqlRow, SqlValue } from './sql.ts';
+
+export interface AuditLogDeps {
+  readonly log: Log;
+  readonly sink?: AuditSink;
+  readonly now?: () => number;
+  readonly random?: () => number;
+}
+
+/** The object's name, `<tenant>~<shard>`. */
+const NAME = /^(.+)~(\d+)$/;
+
+/**
+ * The Durable Object of a tenant's shard of the audit log: a shell over `AuditMachine` and `Flusher`. It holds
+ * nothing but the log.
+ */
+export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
+  readonly #machine: AuditMachine;
+  readonly #flusher: Flusher;
+  readonly #settings: AuditLogSettings;
+  readonly #now: () => number;
+  readonly #log: Log;
+  /** When the alarm will ring, as far as this instance has set it; owned by `#arm`. */
+  #armed: number | undefined;
+  /** When the next flush is due; `undefined`: nothing waits. */
+  #flushAt: number | undefined;
+
+  constructor(ctx: DurableObjectState, env: E, settings: AuditLogSettings, deps: AuditLogDeps) {
+    super(ctx, env);
+    const [, tenant, shard] = NAME.exec(ctx.id.name ?? '') ?? [];
+    if (tenant === undefined) throw new Error('an audit log is reached by its name');
+    this.#settings = settings;
+    this.#now = deps.now ?? Date.now;
+    this.#log = deps.log;
+    this.#machine = new AuditMachine(sqlOf(ctx.storage), settings, { tenant, shard: Number(shard) });
+    this.#flusher = new Flusher({
+      machine: this.#machine,
+      sink: deps.sink ?? neonSink(settings.writerUrl, settings.endpoint, settings.sqlTimeoutMs),
+      log: deps.log,
+      now: this.#now,
+      batchRows: settings.batchRows,
+      intervalMs: settings.flushIntervalMs,
+      random: deps.random ?? Math.random,
+    });
+  }
+
+  /**
+   * Makes entries durable. Nothing awaits between reading the head and writing; the runtime's output gate holds
+   * the answer until the write is on disk.
+   * @throws when storage fails: then nothing was written, or nobody may rely on it.
+   */
+  async append(entries: readonly AppendEntry[]): Promise<AppendAnswer[]> {
+    const answers = this.#machine.append(entries, this.#now());
+    this.#wantFlush(this.#settings.flushIntervalMs);
+    return answers;
+  }
+
+  async status(): Promise<LogStatus> {
+    const { size, flushed, unflushedBytes, openIntents, fork } = this.#machine.state;
+    if (this.#flusher.unsettled) this.#wantFlush(this.#settings.flushIntervalMs);
+    const { failures, lastFailure } = this.#flusher;
+    return {
+      log: this.#machine.log,
+      size,
+      flushed,
+      unflushedBytes,
+      openIntents,
+      forked: fork !== null,
+      failures,
+      ...(lastFailure === undefined ? {} : { lastFailure }),
+    };
+  }
+
+  /**
+   * Duties and flush. Never throws: after six failed alarms the platform would give up, and records would be
+   * stranded. Whatever happens, the next alarm is set.
+   */
+  override async alarm(): Promise<void> {
+    this.#armed = undefined;
+    try {
+      const again = this.#machine.runDuties(this.#now());
+      if (this.#flushAt === undefined || this.#flushAt <= this.#now()) {
+        await this.#flusher.flush();
+        this.#flushAt = undefined;
+      }
+      const { flushed, size, fork } = this.#machine.state;
+      const wanted = flushed < size || fork !== null || this.#flusher.failures > 0;
+      if (wanted) this.#wantFlush(this.#flusher.pauseMs);
+      this.#arm(again ? this.#now() : this.#machine.nextDuty());
+      // With no flush in sight, one is made for the comparison without which nothing is let go.
+      if (this.#flushAt === undefined) this.#arm(this.#machine.nextPrune());
+    } catch (error) {
+      const name = error instanceof Error ? error.name : 'unknown';
+      this.#log('object_failed', { object: 'AuditLog', error: name });
+      this.#flushAt = undefined;
+      this.#wantFlush(this.#settings.flushIntervalMs);
+    }
+  }
+
+  #wantFlush(inMs: number): void {
+    this.#flushAt ??= this.#now() + inMs;
+    this.#arm(this.#flushAt);
+  }
+
+  /** Sets the alarm if it would ring later than `due`. Not awaited: the output gate covers it. */
+  #arm(due: number | undefined): void {
+    const at = Math.min(due ?? Number.POSITIVE_INFINITY, this.#flushAt ?? Number.POSITIVE_INFINITY);
+    if (at === Number.POSITIVE_INFINITY || (this.#armed !== undefined && this.#armed <= at)) return;
+    this.#armed = at;
+    void this.ctx.storage.setAlarm(at);
+  }
+}
+
+function sqlOf(storage: DurableObjectStorage): Sql {
+  return {
+    exec: <R extends SqlRow>(query: string, ...bindings: SqlValue[]) =>
+      storage.sql.exec(query, ...bindings).toArray() as unknown as R[],
+    transaction: (run) => storage.transactionSync(run),
+  };
+}

@@ -1,0 +1,76 @@
+import { closeCounters } from './coalesce.ts';
+import { closeOrphans } from './intents.ts';
+import type { Change } from './ledger.ts';
+import type { State } from './schema.ts';
+import type { AuditLogSettings } from './settings.ts';
+import type { Sql } from './sql.ts';
+
+/** Rows that one turn of a duty handles, so that no alarm keeps requests waiting. */
+const ROWS = 500;
+
+type Keeping = Pick<AuditLogSettings, 'keepFlushedMs' | 'keepFlushedBytes'>;
+
+/** What falls due with time. Says whether more of it is due at once. */
+export function runDuties(change: Change): boolean {
+  // A log that acknowledges nothing writes nothing either: its next index is somebody else's already.
+  const forked = change.state.fork !== null;
+  const orphans = forked ? 0 : closeOrphans(change, ROWS);
+  const counters = forked ? 0 : closeCounters(change, ROWS);
+  return [orphans, counters, forget(change)].includes(ROWS);
+}
+
+function forget({ sql, now }: Change): number {
+  const expired = sql.exec<{ name: string }>('SELECT name FROM key WHERE expires <= ? LIMIT ?', now, ROWS);
+  for (const { name } of expired) sql.exec('DELETE FROM key WHERE name = ?', name);
+  sql.exec('DELETE FROM intent WHERE orphaned = 1 AND due <= ?', now);
+  return expired.length;
+}
+
+type HeldRow = { epoch: number; idx: number; time: number; size: number };
+
+const OLDEST_HELD = `SELECT epoch, idx, time, size FROM record
+  WHERE epoch < ?1 OR (epoch = ?1 AND idx < ?2) ORDER BY epoch, idx LIMIT ?3`;
+
+/**
+ * Lets go of records that Postgres has, when they are old enough or too many. Their leaf hashes stay. It must come
+ * directly behind a comparison: a database that went back since the last one would lose them for good.
+ */
+export function prune({ sql, state, now }: Change, { keepFlushedMs, keepFlushedBytes }: Keeping): void {
+  for (const row of sql.exec<HeldRow>(OLDEST_HELD, state.epoch, state.flushed, ROWS)) {
+    if (row.time + keepFlushedMs > now && state.heldBytes <= keepFlushedBytes) break;
+    sql.exec('DELETE FROM record WHERE epoch = ? AND idx = ?', row.epoch, row.idx);
+    state.heldBytes -= row.size;
+  }
+}
+
+/** When records may be let go, in the log's time; `undefined` when none is held that Postgres has. */
+export function nextPrune(
+  sql: Sql,
+  state: State,
+  { keepFlushedMs, keepFlushedBytes }: Keeping,
+): number | undefined {
+  const [held] = sql.exec<HeldRow>(OLDEST_HELD, state.epoch, state.flushed, 1);
+  if (!held) return undefined;
+  return state.heldBytes > keepFlushedBytes ? state.lastTime : held.time + keepFlushedMs;
+}
+
+/** Expiry is nothing to wake for to the millisecond. */
+const LAZY_MS = 60_000;
+
+/** When the next duty falls due, in the log's time; `undefined` when none is in sight. */
+export function nextDuty(sql: Sql, state: State): number | undefined {
+  const at = (query: string): number | undefined =>
+    sql.exec<{ due: number | null }>(query)[0]?.due ?? undefined;
+  const lazily = (due: number | undefined) => (due === undefined ? undefined : due + LAZY_MS);
+  const writes = [
+    at('SELECT min(due) AS due FROM intent WHERE orphaned = 0'),
+    at('SELECT min(window_end) AS due FROM counter'),
+  ];
+  const due = [
+    ...(state.fork === null ? writes : []),
+    lazily(at('SELECT min(expires) AS due FROM key')),
+    lazily(at('SELECT min(due) AS due FROM intent WHERE orphaned = 1')),
+  ];
+  const known = due.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}

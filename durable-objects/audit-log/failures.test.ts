@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest';
+import { DAY, intent, MINUTE, members, outcome, read, refused } from './testing/entries.ts';
+import { POISON, type SinkCall } from './testing/model-sink.ts';
+import type { StorageFault } from './testing/store.ts';
+import { World } from './testing/world.ts';
+
+/**
+ * Every write is broken: before each of its statements, at its commit, and behind it, where it was kept and only
+ * the answer was lost. Then the same instance tries again, or another that knows nothing but what is stored.
+ */
+interface Write {
+  readonly name: string;
+  readonly settings?: ConstructorParameters<typeof World>[0];
+  /** What comes before the write that is broken. */
+  prepare(world: World): Promise<void> | void;
+  /** Makes the write; whoever gets no answer makes it again. */
+  act(world: World): Promise<unknown> | unknown;
+  /** What must be so once it went well: the log's phases, or more. */
+  after(world: World): void;
+}
+
+const append = (...entries: Parameters<World['append']>) => ({
+  act: (world: World) => world.append(...entries),
+});
+
+const phases = (world: World) =>
+  world.store
+    .exec<{ text: string }>('SELECT text FROM record ORDER BY idx')
+    .map(({ text }) => JSON.parse(text).phase as string)
+    .join(' ');
+
+const STORAGE_WRITES: readonly Write[] = [
+  {
+    name: 'append of a batch',
+    prepare: () => {},
+    ...append(read('a'), intent('b'), read('c')),
+    after: (world) => expect(phases(world)).toBe('outcome intent outcome'),
+  },
+  {
+    name: 'append that closes an intent',
+    prepare: (world) => void world.append(intent('a')),
+    ...append(outcome('a')),
+    after: (world) => expect(phases(world)).toBe('intent outcome'),
+  },
+  {
+    name: 'append that corrects an orphan',
+    prepare: (world) => {
+      world.append(intent('a'));
+      world.clock += 3 * MINUTE;
+      world.duties();
+    },
+    ...append(outcome('a')),
+    after: (world) => expect(phases(world)).toBe('intent outcome correction'),
+  },
+  {
+    name: 'append that conflicts with its key',
+    prepare: (world) => void world.append(read('a')),
+    act: (world) => world.machine.append([read('a', { reasons: ['another'] })], world.clock),
+    after: (world) => expect(phases(world)).toBe('outcome event'),
+  },
+  {
+    name: 'counter raise',
+    prepare: (world) => void world.append(refused('a', 'key')),
+    ...append(refused('b', 'key'), refused('c', 'key')),
+    after: (world) => {
+      expect(phases(world)).toBe('outcome');
+      expect(world.store.exec('SELECT count FROM counter')).toEqual([{ count: 2 }]);
+    },
+  },
+  {
+    name: 'counter close by the alarm',
+    prepare: (world) => {
+      world.append(refused('a', 'key'), refused('b', 'key'));
+      world.clock += MINUTE;
+    },
+    act: (world) => world.duties(),
+    after: (world) => {
+      expect(phases(world)).toBe('outcome outcome');
+      expect(world.store.exec('SELECT * FROM counter')).toEqual([]);
+    },
+  },
+  {
+    name: 'counter close by the next window’s first',
+    prepare: (world) => {
+      world.append(refused('a', 'key'), refused('b', 'key'));
+      world.clock += MINUTE;
+    },
+    ...append(refused('c', 'key')),
+    after: (world) => expect(phases(world)).toBe('outcome outcome outcome'),
+  },
+  {
+    name: 'orphan close',
+    prepare: (world) => {
+      world.append(intent('a'), intent('b'));
+      world.clock += 3 * MINUTE;
+    },
+    act: (world) => world.duties(),
+    after: (world) => {
+      expect(phases(world)).toBe('intent intent outcome outcome');
+      expect(world.machine.state.openIntents).toBe(0);
+    },
+  },
+  {
+    name: 'prune',
+    prepare: async (world) => {
+      world.append(read('a'), read('b'), read('c'));
+      await world.settle();
+      world.clock += 8 * DAY;
+    },
+    act: (world) => world.flush(),
+    after: (world) => expect(phases(world)).toBe(''),
+  },
+  {
+    name: 'key expiry',
+    prepare: (world) => {
+      world.append(read('a'), read('b'));
+      world.clock += DAY;
+    },
+    act: (world) => world.duties(),
+    after: (world) => expect(world.store.exec('SELECT * FROM key')).toEqual([]),
+  },
+  {
+    name: 'watermark behind an append',
+    settings: { batchRows: 2 },
+    prepare: (world) => void world.append(read('a'), read('b'), read('c')),
+    act: (world) => world.flush(),
+    after: (world) => expect(world.machine.state.flushed).toBe(3),
+  },
+  {
+    name: 'watermark behind a quarantine',
+    prepare: (world) => void world.append(read('a', { client: POISON })),
+    act: (world) => world.flush(),
+    after: (world) => expect(world.sink.rows(world.machine.log)[0]?.quarantined).toBe('22P05'),
+  },
+  {
+    name: 'watermark back, after the database',
+    prepare: async (world) => {
+      world.append(read('a'));
+      const before = world.sink.snapshot();
+      await world.settle();
+      world.append(read('b'));
+      world.sink.restore(before);
+    },
+    act: (world) => world.flush(),
+    after: (world) => expect(world.sink.rows(world.machine.log)).toHaveLength(2),
+  },
+  {
+    name: 'fork',
+    prepare: async (world) => {
+      world.append(read('a'));
+      const before = world.store.snapshot();
+      await world.settle();
+      world.sink.append(world.machine.log, 1, [JSON.stringify({ ...members('x'), time: 1 })]);
+      await world.flush();
+      world.sent.clear();
+      world.store.restore(before);
+      world.restart();
+    },
+    act: (world) => world.flush(),
+    after: (world) => expect(world.machine.state.fork).toBe('head_ahead'),
+  },
+];
+
+/** Breaks the write at one point; says whether the write has such a point. */
+async function breakAt(write: Write, fault: StorageFault, restart: boolean): Promise<boolean> {
+  const world = new World(write.settings);
+  await write.prepare(world);
+  world.check();
+  const size = world.machine.state.size;
+  world.store.fail(fault);
+  try {
+    await write.act(world);
+  } catch (error) {
+    expect(error).toMatchObject({ message: expect.stringMatching(/^(write|commit|answer)$/) });
+  }
+  const happened = !world.store.disarm();
+  world.check();
+  if (happened && fault !== 'committed' && !write.name.startsWith('watermark')) {
+    expect(world.machine.state.size).toBe(size);
+  }
+  if (restart) world.restart();
+  world.check();
+  for (let again = 0; again < 2; again++) {
+    await write.act(world);
+    world.check();
+  }
+  write.after(world);
+  return happened;
+}
+
+describe.each(STORAGE_WRITES)('$name', (write) => {
+  it.each([
+    { next: 'the same instance tries again', restart: false },
+    { next: 'another instance does', restart: true },
+  ])('fails, and $next', async ({ restart }) => {
+    expect(await breakAt(write, 'commit', restart)).toBe(true);
+    let statements = 0;
+    while (await breakAt(write, statements + 1, restart)) statements++;
+    expect(statements).toBeGreaterThan(0);
+  });
+
+  it.each([
+    { next: 'the same instance tries again', restart: false },
+    { next: 'another instance does', restart: true },
+  ])('fails behind its commit, and $next', async ({ restart }) => {
+    expect(await breakAt(write, 'committed', restart)).toBe(true);
+  });
+});
+
+/** Calls of the database, broken before and behind its commit. */
+const CALLS: readonly { readonly call: SinkCall; prepare(world: World): void }[] = [
+  { call: 'append', prepare: (world) => void world.append(read('a'), read('b')) },
+  { call: 'state', prepare: (world) => void world.append(read('a'), read('b')) },
+  {
+    call: 'quarantine',
+    prepare: (world) => void world.append(read('a'), read('b', { client: POISON }), read('c')),
+  },
+  {
+    call: 'ensurePartitions',
+    prepare: (world) => {
+      world.sink.partitionsEnd = 0;
+      world.append(read('a'));
+    },
+  },
+];
+
+describe.each(CALLS)('the database’s $call', ({ call, prepare }) => {
+  it.each([
+    { when: 'before', restart: false },
+    { when: 'before', restart: true },
+    { when: 'after', restart: false },
+    { when: 'after', restart: true },
+  ] as const)('fails $when its commit, restart: $restart', async ({ when, restart }) => {
+    const world = new World();
+    prepare(world);
+    for (let times = 1; times <= 3; times++) {
+      world.sink.faults = [{ call, when }];
+      await world.flush();
+      if (world.sink.faults.length > 0) break;
+      expect(world.flusher.failures).toBe(restart ? 1 : times);
+      expect(world.flusher.pauseMs).toBe(750 * 2 ** (restart ? 1 : times));
+      world.check();
+      if (restart) world.restart();
+    }
+    world.sink.faults = [];
+    await world.settle();
+    expect(world.sink.rows(world.machine.log)).toHaveLength(world.machine.state.size);
+    expect(world.machine.state.fork).toBeNull();
+    world.check();
+  });
+});

@@ -1,0 +1,162 @@
+import type { AuditMachine, Batch } from './machine.ts';
+import { type AuditSink, SinkFailure, type SinkState } from './sink.ts';
+
+export type Log = (event: string, fields: { readonly [name: string]: string | number | boolean }) => void;
+
+export interface FlushOptions {
+  readonly machine: AuditMachine;
+  readonly sink: AuditSink;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly batchRows: number;
+  readonly intervalMs: number;
+  /** 0 ≤ random < 1: spreads the retries of many objects. */
+  readonly random: () => number;
+}
+
+const MAX_BACKOFF_MS = 60_000;
+
+/** A flush does at most this many calls, so that an alarm ends; what is left waits for the next. */
+const MAX_CALLS = 50;
+
+/**
+ * Sends records to Postgres and moves the watermark, in the same way after a start as ever: what Postgres has is
+ * asked and compared first, then batches follow. It awaits between reading and writing, which is sound because a
+ * record below the head never changes, and the watermark only follows what Postgres says of itself.
+ */
+export class Flusher {
+  readonly #options: FlushOptions;
+  /** One flush at a time; set while it runs. */
+  #running = false;
+  /** Postgres was compared with since this instance started, and nothing failed since. */
+  #compared = false;
+  /** Rows per call: halved to find a record that Postgres will not take, doubled after each success. */
+  #rows: number;
+  /** Partitions were asked for in the flush that runs. */
+  #madePartitions = false;
+  #failures = 0;
+  #lastFailure: string | undefined;
+
+  constructor(options: FlushOptions) {
+    this.#options = options;
+    this.#rows = options.batchRows;
+  }
+
+  get failures(): number {
+    return this.#failures;
+  }
+
+  get lastFailure(): string | undefined {
+    return this.#lastFailure;
+  }
+
+  /** Milliseconds to wait before the next flush: the interval, or after failures a backoff with jitter. */
+  get pauseMs(): number {
+    const { intervalMs, random } = this.#options;
+    if (this.#failures === 0) return intervalMs;
+    const backoff = Math.min(MAX_BACKOFF_MS, intervalMs * 2 ** Math.min(this.#failures, 16));
+    return Math.round(backoff * (0.5 + random() / 2));
+  }
+
+  /** Whether the alarm should flush even though nothing is waiting. */
+  get unsettled(): boolean {
+    return !this.#compared;
+  }
+
+  /** Never throws for what Postgres does. @throws when the object's own storage fails. */
+  async flush(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    this.#madePartitions = false;
+    try {
+      await this.#flush();
+      this.#failures = 0;
+      this.#lastFailure = undefined;
+    } catch (error) {
+      if (!(error instanceof SinkFailure)) throw error;
+      this.#compared = false;
+      this.#failures++;
+      this.#lastFailure = error.label;
+      const { log, machine } = this.#options;
+      log('audit_flush_failed', { log: machine.log, failure: error.label, failures: this.#failures });
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const { machine, sink, now } = this.#options;
+    if (!this.#compared || machine.state.fork !== null || machine.pruneDue(now())) {
+      this.#compare(await sink.state(machine.log));
+    }
+    for (let calls = 0; calls < MAX_CALLS; calls++) {
+      const batch = machine.batch(this.#rows);
+      if (!batch) return;
+      const end = batch.first + batch.texts.length;
+      try {
+        const state = await sink.append(batch.log, batch.first, batch.texts);
+        if (state.head < end) throw new SinkFailure('transient', 'head_short');
+        machine.confirm(end, now());
+        this.#rows = Math.min(this.#options.batchRows, this.#rows * 2);
+        this.#compare(state);
+      } catch (error) {
+        if (!(error instanceof SinkFailure)) throw error;
+        await this.#recover(error, batch);
+      }
+    }
+  }
+
+  /** What to do about a refusal that waiting alone would not mend. @throws SinkFailure when it would. */
+  async #recover(failure: SinkFailure, { log: name, first, texts }: Batch): Promise<void> {
+    const { machine, sink, log, now } = this.#options;
+    switch (failure.kind) {
+      case 'transient':
+        throw failure;
+      case 'no_partition':
+        // Once a flush: a record whose month cannot be had must not keep the alarm busy.
+        if (this.#madePartitions) throw failure;
+        this.#madePartitions = true;
+        return sink.ensurePartitions();
+      case 'gap':
+        return this.#compare(await sink.state(name));
+      case 'mismatch':
+        machine.fork('record_differs', now());
+        return this.#compare(await sink.state(name));
+      case 'too_large':
+      case 'poison':
+        if (texts.length > 1) {
+          this.#rows = Math.floor(texts.length / 2);
+          return;
+        }
+    }
+    if (failure.kind === 'too_large') throw failure;
+    const sqlstate = failure.label.replace('sql_', '');
+    const state = await sink.quarantine(name, first, texts[0]!, sqlstate);
+    log('audit_quarantined', { log: name, index: first, sqlstate });
+    machine.confirm(first + 1, now());
+    this.#compare(state);
+  }
+
+  /** @throws SinkFailure when nothing can be sent; the operator's log says so once per cause. */
+  #compare(state: SinkState): void {
+    const { machine, log, now } = this.#options;
+    const before = machine.state.fork;
+    const comparison = machine.compare(state, now());
+    const { size } = machine.state;
+    this.#compared = comparison.kind !== 'forked';
+    if (comparison.kind === 'forked') {
+      const { cause } = comparison;
+      if (this.#lastFailure !== `fork_${cause}`) {
+        log('audit_fork', { log: machine.log, size, head: state.head, cause });
+      }
+      // Looked at again with growing pauses: a database restored by mistake may come back.
+      throw new SinkFailure('transient', `fork_${cause}`);
+    }
+    if (comparison.kind === 'database_back') {
+      log('audit_database_back', { log: machine.log, head: state.head, flushed: comparison.from });
+    } else if (before !== null) {
+      log('audit_recovered', { log: machine.log, size });
+    }
+    if (machine.pruneDue(now())) machine.prune(now());
+  }
+}

@@ -1,0 +1,73 @@
+import type { RecordMembers } from '../../core/record.ts';
+import type { Change } from './ledger.ts';
+
+/** How long an orphaned intent waits for the outcome that would correct it. */
+const CORRECTABLE_MS = 7 * 86_400_000;
+
+type IntentRow = {
+  request_id: string;
+  epoch: number;
+  idx: number;
+  due: number;
+  orphaned: number;
+  members: string;
+};
+
+/** Whether an intent of this request waits for its outcome, or for its correction. */
+export function knowsIntent({ sql }: Change, { request_id }: RecordMembers): boolean {
+  return sql.exec('SELECT 1 AS known FROM intent WHERE request_id = ?', request_id).length > 0;
+}
+
+/** Remembers an intent until its outcome, or until it is orphaned. */
+export function openIntent(
+  change: Change,
+  members: RecordMembers,
+  place: { readonly epoch: number; readonly idx: number },
+  orphanAfterMs: number,
+): void {
+  change.sql.exec(
+    'INSERT INTO intent (request_id, epoch, idx, due, orphaned, members) VALUES (?, ?, ?, ?, 0, ?)',
+    ...[members.request_id, place.epoch, place.idx, change.now + orphanAfterMs, JSON.stringify(members)],
+  );
+  change.state.openIntents++;
+}
+
+/**
+ * The record that an outcome becomes when its intent is known here: the outcome of an open one, which closes
+ * it, or the correction of one that was closed as `unknown`. `undefined`: no intent of this request is known.
+ */
+export function closesIntent(change: Change, members: RecordMembers): RecordMembers | undefined {
+  const [row] = change.sql.exec<IntentRow>('SELECT * FROM intent WHERE request_id = ?', members.request_id);
+  if (!row) return undefined;
+  change.sql.exec('DELETE FROM intent WHERE request_id = ?', members.request_id);
+  if (row.orphaned === 0) change.state.openIntents--;
+  return {
+    ...members,
+    phase: row.orphaned === 0 ? 'outcome' : 'correction',
+    intent: change.place(row.epoch, row.idx),
+  };
+}
+
+/** Closes intents whose outcome never came, oldest first: what became of them is not known. */
+export function closeOrphans(change: Change, most: number): number {
+  const rows = change.sql.exec<IntentRow>(
+    'SELECT * FROM intent WHERE due <= ? AND orphaned = 0 ORDER BY due LIMIT ?',
+    ...[change.now, most],
+  );
+  for (const row of rows) {
+    const members = JSON.parse(row.members) as RecordMembers;
+    change.add({
+      ...members,
+      phase: 'outcome',
+      reasons: ['orphaned'],
+      outcome: { result: 'unknown' },
+      intent: change.place(row.epoch, row.idx),
+    });
+    change.sql.exec(
+      'UPDATE intent SET orphaned = 1, due = ? WHERE request_id = ?',
+      ...[change.now + CORRECTABLE_MS, row.request_id],
+    );
+    change.state.openIntents--;
+  }
+  return rows.length;
+}

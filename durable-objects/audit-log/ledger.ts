@@ -1,0 +1,63 @@
+import { logName } from '../../core/names.ts';
+import { type Place, type RecordMembers, type SealedRecord, seal } from '../../core/record.ts';
+import { type State, saveState } from './schema.ts';
+import type { Sql } from './sql.ts';
+
+/**
+ * One change of the log, inside one transaction: it reads and moves a copy of the state and is written back at
+ * its end. Whoever holds a Change must not await, because records are sealed with the head that it read.
+ */
+export class Change {
+  readonly sql: Sql;
+  readonly state: State;
+  /** Now, but never before the last record's time. */
+  readonly now: number;
+
+  constructor(sql: Sql, state: State, wall: number) {
+    this.sql = sql;
+    this.state = { ...state };
+    this.now = Math.max(state.lastTime, Math.trunc(wall));
+  }
+
+  get log(): string {
+    return logName(this.state);
+  }
+
+  /**
+   * Puts a record at the head: its text, its leaf hash and the new head belong to one transaction.
+   * @throws TypeError when the members have no canonical form; nothing is written then.
+   */
+  add(members: RecordMembers): SealedRecord {
+    const { sql, state } = this;
+    const sealed = seal(members, state, state.size, this.now);
+    const place = [state.epoch, state.size];
+    sql.exec('INSERT INTO leaf (epoch, idx, hash) VALUES (?, ?, ?)', ...place, sealed.leaf);
+    sql.exec(
+      'INSERT INTO record (epoch, idx, time, size, text) VALUES (?, ?, ?, ?, ?)',
+      ...[...place, sealed.time, sealed.size, sealed.text],
+    );
+    state.size++;
+    state.lastTime = sealed.time;
+    state.unflushedBytes += sealed.size;
+    return sealed;
+  }
+
+  place(epoch: number, index: number): Place {
+    return { log: logName({ ...this.state, epoch }), index };
+  }
+}
+
+/** Runs a change in one transaction and returns its result with the state that is durable then. */
+export function change<T>(
+  sql: Sql,
+  state: State,
+  wall: number,
+  run: (change: Change) => T,
+): { readonly result: T; readonly state: State } {
+  return sql.transaction(() => {
+    const current = new Change(sql, state, wall);
+    const result = run(current);
+    saveState(sql, current.state);
+    return { result, state: current.state };
+  });
+}

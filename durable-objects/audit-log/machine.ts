@@ -1,0 +1,192 @@
+import { logName } from '../../core/names.ts';
+import type { AppendAnswer, AppendEntry } from '../../core/rpc.ts';
+import { appendEntry } from './append.ts';
+import { nextDuty, nextPrune, prune, runDuties } from './duties.ts';
+import { type Change, change } from './ledger.ts';
+import { loadState, type State } from './schema.ts';
+import type { AuditLogSettings } from './settings.ts';
+import type { SinkState } from './sink.ts';
+import type { Sql } from './sql.ts';
+
+export interface Batch {
+  readonly log: string;
+  readonly first: number;
+  readonly texts: readonly string[];
+}
+
+/** How the object and Postgres stand to each other; see `AuditMachine.compare`. */
+export type Comparison =
+  | { readonly kind: 'agrees' }
+  /** The database went back, and the records that it lost are still here. */
+  | { readonly kind: 'database_back'; readonly from: number }
+  /** The object went back, or the database beyond what is held here: nothing may be acknowledged. */
+  | { readonly kind: 'forked'; readonly cause: ForkCause };
+
+export type ForkCause =
+  /** Postgres holds more records than were ever appended here. */
+  | 'head_ahead'
+  /** The record at Postgres's head is another than this log's. */
+  | 'leaf_differs'
+  /** Postgres holds another record where this log was about to send one. */
+  | 'record_differs'
+  /** Postgres knows a later epoch. */
+  | 'later_epoch'
+  /** Postgres lost records that have left this object. */
+  | 'records_gone';
+
+/**
+ * A log: a synchronous state machine over the object's SQLite. Every method is one transaction; when storage
+ * throws, the cached state is dropped, so that nothing is ever answered from a state that was not persisted.
+ */
+export class AuditMachine {
+  readonly #sql: Sql;
+  readonly #settings: AuditLogSettings;
+  readonly #name: { readonly tenant: string; readonly shard: number };
+  /** What is durable. Owned by `#change`; `undefined`: to be read again. */
+  #state: State | undefined;
+
+  constructor(sql: Sql, settings: AuditLogSettings, name: { tenant: string; shard: number }) {
+    this.#sql = sql;
+    this.#settings = settings;
+    this.#name = name;
+  }
+
+  get state(): Readonly<State> {
+    this.#state ??= this.#sql.transaction(() => loadState(this.#sql, this.#name));
+    return this.#state;
+  }
+
+  get log(): string {
+    return logName(this.state);
+  }
+
+  /** One answer per entry, in order; all that they write is one transaction. */
+  append(entries: readonly AppendEntry[], wall: number): AppendAnswer[] {
+    return this.#change(wall, (current) =>
+      entries.map((entry) => appendEntry(current, entry, this.#settings)),
+    );
+  }
+
+  /** Does what has fallen due; says whether more is due at once. */
+  runDuties(wall: number): boolean {
+    return this.#change(wall, (current) => runDuties(current));
+  }
+
+  /** When the next duty falls due, in milliseconds of the log's time. */
+  nextDuty(): number | undefined {
+    return nextDuty(this.#sql, this.state);
+  }
+
+  /** When records may be let go, in milliseconds of the log's time; `undefined` when there are none to. */
+  nextPrune(): number | undefined {
+    return nextPrune(this.#sql, this.state, this.#settings);
+  }
+
+  /** Whether records may be let go now, if Postgres still has them. */
+  pruneDue(wall: number): boolean {
+    const due = this.nextPrune();
+    return due !== undefined && due <= Math.max(wall, this.state.lastTime);
+  }
+
+  /** Lets go of records. Only directly behind `compare`, without an await between. */
+  prune(wall: number): void {
+    this.#change(wall, (current) => prune(current, this.#settings));
+  }
+
+  /** The next records that Postgres has not confirmed, within the batch's bounds; `undefined` when it has all. */
+  batch(maxRows: number): Batch | undefined {
+    const { epoch, flushed, size } = this.state;
+    if (flushed >= size) return undefined;
+    const waiting = 'FROM record WHERE epoch = ? AND idx >= ? ORDER BY idx LIMIT ?';
+    const sizes = this.#sql.exec<{ size: number }>(
+      `SELECT size ${waiting}`,
+      ...[epoch, flushed, Math.min(maxRows, this.#settings.batchRows)],
+    );
+    // Only texts that will be sent are read: a thousand of the largest would not fit into memory.
+    let bytes = 0;
+    let count = 0;
+    for (const { size } of sizes) {
+      bytes += size;
+      if (count > 0 && bytes > this.#settings.batchBytes) break;
+      count++;
+    }
+    const rows = this.#sql.exec<{ text: string }>(`SELECT text ${waiting}`, epoch, flushed, count);
+    return { log: this.log, first: flushed, texts: rows.map(({ text }) => text) };
+  }
+
+  /**
+   * Holds the log against what Postgres says of it. When the database went back and the records are still here,
+   * the watermark follows it. It never follows it forward: records that Postgres holds beyond the watermark are
+   * sent again, because only that compares every leaf hash.
+   */
+  compare(sink: SinkState, wall: number): Comparison {
+    const cause = this.#forkCause(sink);
+    if (cause) {
+      this.fork(cause, wall);
+      return { kind: 'forked', cause };
+    }
+    const { flushed, fork } = this.state;
+    if (fork !== null || sink.head < flushed) {
+      this.#change(wall, ({ state }) => {
+        this.#moveWatermark(state, Math.min(flushed, sink.head));
+        state.fork = null;
+      });
+    }
+    return sink.head < flushed ? { kind: 'database_back', from: flushed } : { kind: 'agrees' };
+  }
+
+  /** Postgres has compared or stored every record up to and without `end`. */
+  confirm(end: number, wall: number): void {
+    this.#change(wall, ({ state }) => this.#moveWatermark(state, end));
+  }
+
+  /** The log stops acknowledging. Durable, so that a restart does not forget it. */
+  fork(cause: ForkCause, wall: number): void {
+    if (this.state.fork === cause) return;
+    this.#change(wall, ({ state }) => {
+      state.fork = cause;
+    });
+  }
+
+  #forkCause({ head, lastLeaf, highestEpoch }: SinkState): ForkCause | undefined {
+    const { epoch, size, flushed, fork } = this.state;
+    if (highestEpoch > epoch) return 'later_epoch';
+    if (head > size) return 'head_ahead';
+    if (head > 0 && this.#leaf(head - 1) !== lastLeaf) return 'leaf_differs';
+    // Equal heads say nothing about the records before them; only their leaving does.
+    if (fork === 'record_differs' && head > flushed) return fork;
+    const held = head >= flushed || this.#holds(head);
+    return held ? undefined : 'records_gone';
+  }
+
+  #leaf(index: number): string | undefined {
+    const where = [this.state.epoch, index];
+    return this.#sql.exec<{ hash: string }>('SELECT hash FROM leaf WHERE epoch = ? AND idx = ?', ...where)[0]
+      ?.hash;
+  }
+
+  /** Records are let go oldest first, so holding one means holding all behind it. */
+  #holds(index: number): boolean {
+    const where = [this.state.epoch, index];
+    return this.#sql.exec('SELECT idx FROM record WHERE epoch = ? AND idx = ?', ...where).length > 0;
+  }
+
+  #moveWatermark(state: State, to: number): void {
+    const [row] = this.#sql.exec<{ bytes: number | null }>(
+      'SELECT sum(size) AS bytes FROM record WHERE epoch = ? AND idx >= ? AND idx < ?',
+      ...[state.epoch, Math.min(state.flushed, to), Math.max(state.flushed, to)],
+    );
+    const moved = (row?.bytes ?? 0) * (to > state.flushed ? 1 : -1);
+    state.flushed = to;
+    state.unflushedBytes -= moved;
+    state.heldBytes += moved;
+  }
+
+  #change<T>(wall: number, run: (change: Change) => T): T {
+    const before = this.state;
+    this.#state = undefined;
+    const { result, state } = change(this.#sql, before, wall, run);
+    this.#state = state;
+    return result;
+  }
+}

@@ -1,0 +1,121 @@
+import { NeonDbError, neon, neonConfig } from '@neondatabase/serverless';
+import { type AuditSink, SinkFailure, type SinkFailureKind, type SinkState } from './sink.ts';
+
+/** A status that is neither a result nor an SQL error. Its body is not read: a proxy's page says nothing. */
+class HttpFailure extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`HTTP ${status}`);
+    this.status = status;
+  }
+}
+
+/**
+ * SQL over HTTP for one call, given up after `timeoutMs`. The driver's settings are the module's own, so this is
+ * the only place that touches them. No error of the driver may be logged: one of them quotes the connection string.
+ */
+export function neonSql(url: string, endpoint: string | undefined, timeoutMs: number) {
+  if (endpoint !== undefined) neonConfig.fetchEndpoint = endpoint;
+  neonConfig.fetchFunction = async (input: RequestInfo, init?: RequestInit) => {
+    const response = await fetch(input, init);
+    if (response.status === 200 || response.status === 400) return response;
+    await response.body?.cancel();
+    throw new HttpFailure(response.status);
+  };
+  return neon(url, { fetchOptions: { signal: AbortSignal.timeout(timeoutMs), redirect: 'manual' } });
+}
+
+/** The audit schema behind Neon's HTTP protocol. */
+export function neonSink(url: string, endpoint: string | undefined, timeoutMs: number): AuditSink {
+  const sql = () => neonSql(url, endpoint, timeoutMs);
+  const ask = async <T>(run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      throw classify(error);
+    }
+  };
+  return {
+    append: (log, first, texts) =>
+      ask(async () => {
+        const call = sql();
+        const [, state] = await call.transaction([
+          call`select head from audit.append_batch(${log}, ${first}, ${JSON.stringify(texts)}::jsonb)`,
+          call`select head, last_leaf, highest_epoch from audit.log_state(${log})`,
+        ]);
+        return stateOf(state);
+      }),
+    quarantine: (log, index, text, sqlstate) =>
+      ask(async () => {
+        const call = sql();
+        const bytes = `\\x${Buffer.from(text, 'utf8').toString('hex')}`;
+        const [, state] = await call.transaction([
+          call`select head from audit.quarantine(${log}, ${index}, ${bytes}::bytea, ${sqlstate})`,
+          call`select head, last_leaf, highest_epoch from audit.log_state(${log})`,
+        ]);
+        return stateOf(state);
+      }),
+    state: (log) =>
+      ask(async () =>
+        stateOf(await sql()`select head, last_leaf, highest_epoch from audit.log_state(${log})`),
+      ),
+    ensurePartitions: () =>
+      ask(async () => {
+        await sql()`select audit.ensure_partitions()`;
+      }),
+  };
+}
+
+function stateOf(rows: unknown): SinkState {
+  const [row] = rows as [{ head: unknown; last_leaf: unknown; highest_epoch: unknown } | undefined];
+  const head = countOf(row?.head);
+  const lastLeaf = row?.last_leaf;
+  const highestEpoch = countOf(row?.highest_epoch);
+  const leafFits = head === 0 ? lastLeaf === null : typeof lastLeaf === 'string';
+  if (head === undefined || highestEpoch === undefined || !leafFits) {
+    throw new SinkFailure('transient', 'unreadable');
+  }
+  return { head, lastLeaf: lastLeaf as string | null, highestEpoch };
+}
+
+/** Strict, because a head of 0 that nobody said would have the whole log sent again. */
+function countOf(value: unknown): number | undefined {
+  const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? count : undefined;
+}
+
+/** By type and SQLSTATE, never by message. */
+export function classify(error: unknown): SinkFailure {
+  if (error instanceof SinkFailure) return error;
+  if (error instanceof NeonDbError) {
+    const { code, constraint, sourceError } = error;
+    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
+      return new SinkFailure(kindOf(code, constraint), `sql_${code}`);
+    }
+    if (sourceError instanceof HttpFailure) {
+      const kind = sourceError.status === 413 ? 'too_large' : 'transient';
+      return new SinkFailure(kind, `http_${sourceError.status}`);
+    }
+    // Without a source the endpoint did answer, but neither as Postgres does nor as the driver knows it.
+    if (sourceError === undefined) return new SinkFailure('transient', 'unreadable');
+    return new SinkFailure('transient', isTimeout(sourceError) ? 'timeout' : 'unreachable');
+  }
+  return new SinkFailure('transient', isTimeout(error) ? 'timeout' : 'unreadable');
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && /^(TimeoutError|AbortError)$/.test(error.name);
+}
+
+/**
+ * Class 22 (data) and 23 (constraints) say that a record is bad. Not 23514 without a constraint's name, which is a
+ * missing partition, and not 23505: the function looks at what is there under a lock, so a duplicate is a race to
+ * be tried again and not a bad record.
+ */
+function kindOf(sqlstate: string, constraint: string | undefined): SinkFailureKind {
+  if (sqlstate === 'AL001') return 'gap';
+  if (sqlstate === 'AL002') return 'mismatch';
+  if (sqlstate === '23514' && !constraint) return 'no_partition';
+  if (sqlstate === '23505') return 'transient';
+  return /^2[23]/.test(sqlstate) ? 'poison' : 'transient';
+}

@@ -1,0 +1,120 @@
+import type { Sql } from './sql.ts';
+
+/**
+ * The object's tables. All epochs of a shard are in them, so that recovery after a fork needs no other storage.
+ * Hashes are hex; times are integer milliseconds.
+ *
+ * | table   | a row is                                | written by          | kept                                            |
+ * |---------|-----------------------------------------|---------------------|-------------------------------------------------|
+ * | state   | the log: name, head, watermark, fork    | every change        | for good                                        |
+ * | leaf    | a record's leaf hash                    | append              | for good, also when the record has left         |
+ * | record  | a record's canonical text               | append              | until Postgres has it, and the keep time after  |
+ * | key     | an idempotency key and its answer       | append              | 24 h; 10 min for a coalesced repeat             |
+ * | intent  | an intent without its own outcome       | append, orphan duty | until its outcome; 7 days once it is orphaned   |
+ * | counter | an open coalescing key                  | append              | until its window closes                         |
+ */
+const TABLES = `
+CREATE TABLE IF NOT EXISTS state (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  version INTEGER NOT NULL,
+  tenant TEXT NOT NULL,
+  shard INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  flushed INTEGER NOT NULL,
+  last_time INTEGER NOT NULL,
+  unflushed_bytes INTEGER NOT NULL,
+  held_bytes INTEGER NOT NULL,
+  open_intents INTEGER NOT NULL,
+  fork TEXT
+);
+CREATE TABLE IF NOT EXISTS leaf (
+  epoch INTEGER NOT NULL, idx INTEGER NOT NULL, hash TEXT NOT NULL,
+  PRIMARY KEY (epoch, idx)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS record (
+  epoch INTEGER NOT NULL, idx INTEGER NOT NULL, time INTEGER NOT NULL, size INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (epoch, idx)
+);
+CREATE TABLE IF NOT EXISTS key (
+  name TEXT PRIMARY KEY, digest TEXT NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, leaf TEXT NOT NULL,
+  expires INTEGER NOT NULL, conflicted INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS key_expires ON key (expires);
+CREATE TABLE IF NOT EXISTS intent (
+  request_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, due INTEGER NOT NULL,
+  orphaned INTEGER NOT NULL, members TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS intent_due ON intent (due);
+CREATE TABLE IF NOT EXISTS counter (
+  key TEXT PRIMARY KEY, window_end INTEGER NOT NULL, count INTEGER NOT NULL,
+  epoch INTEGER NOT NULL, idx INTEGER NOT NULL, leaf TEXT NOT NULL, members TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS counter_end ON counter (window_end);
+`;
+
+const VERSION = 1;
+
+export interface State {
+  readonly tenant: string;
+  readonly shard: number;
+  epoch: number;
+  /** Records in the current epoch; the next index. */
+  size: number;
+  /** The watermark: records below it are confirmed by Postgres. */
+  flushed: number;
+  lastTime: number;
+  unflushedBytes: number;
+  /** Bytes of records below the watermark that are still here. */
+  heldBytes: number;
+  openIntents: number;
+  /** Why the object acknowledges nothing; `null` when it does. */
+  fork: string | null;
+}
+
+type StateRow = {
+  tenant: string;
+  shard: number;
+  epoch: number;
+  size: number;
+  flushed: number;
+  last_time: number;
+  unflushed_bytes: number;
+  held_bytes: number;
+  open_intents: number;
+  fork: string | null;
+};
+
+/** Reads the state; makes the tables, and the first epoch of a log that is new. */
+export function loadState(sql: Sql, name: { tenant: string; shard: number }): State {
+  for (const statement of TABLES.split(';')) if (statement.trim() !== '') sql.exec(statement);
+  const [row] = sql.exec<StateRow>('SELECT * FROM state');
+  if (!row) {
+    sql.exec(
+      'INSERT INTO state VALUES (1, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0, NULL)',
+      ...[VERSION, name.tenant, name.shard],
+    );
+    return loadState(sql, name);
+  }
+  return {
+    tenant: row.tenant,
+    shard: row.shard,
+    epoch: row.epoch,
+    size: row.size,
+    flushed: row.flushed,
+    lastTime: row.last_time,
+    unflushedBytes: row.unflushed_bytes,
+    heldBytes: row.held_bytes,
+    openIntents: row.open_intents,
+    fork: row.fork,
+  };
+}
+
+export function saveState(sql: Sql, state: State): void {
+  sql.exec(
+    `UPDATE state SET epoch = ?, size = ?, flushed = ?, last_time = ?, unflushed_bytes = ?, held_bytes = ?,
+     open_intents = ?, fork = ?`,
+    ...[state.epoch, state.size, state.flushed, state.lastTime, state.unflushedBytes, state.heldBytes],
+    ...[state.openIntents, state.fork],
+  );
+}

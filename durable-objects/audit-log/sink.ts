@@ -1,0 +1,47 @@
+/** What Postgres holds of a log. */
+export interface SinkState {
+  /** The number of indexes that it holds. */
+  readonly head: number;
+  /** Hex leaf hash at head - 1; `null` when it holds none. */
+  readonly lastLeaf: string | null;
+  /** The highest epoch that it knows of this log's tenant and shard; 0 when none. */
+  readonly highestEpoch: number;
+}
+
+/** Where records go: Postgres, through the functions of the audit schema (sql/README.md). */
+export interface AuditSink {
+  /** Stores records `first`, `first` + 1, … given as canonical text. Can be repeated. @throws SinkFailure */
+  append(log: string, first: number, texts: readonly string[]): Promise<SinkState>;
+  /** Stores one record that Postgres will not take, as bytes. Can be repeated. @throws SinkFailure */
+  quarantine(log: string, index: number, text: string, sqlstate: string): Promise<SinkState>;
+  /** @throws SinkFailure */
+  state(log: string): Promise<SinkState>;
+  /** @throws SinkFailure */
+  ensurePartitions(): Promise<void>;
+}
+
+export type SinkFailureKind =
+  /** Nothing is known to be wrong with the records: try again later. */
+  | 'transient'
+  /** The call was too large. */
+  | 'too_large'
+  /** Some record of the call is one that Postgres will never take. */
+  | 'poison'
+  /** No partition holds the records' month. */
+  | 'no_partition'
+  /** The call would leave a gap: Postgres holds less than was confirmed. */
+  | 'gap'
+  /** Postgres holds another record at one of the indexes. */
+  | 'mismatch';
+
+/** `label` is safe to log: a SQLSTATE, an HTTP status or a word of ours. */
+export class SinkFailure extends Error {
+  readonly kind: SinkFailureKind;
+  readonly label: string;
+  constructor(kind: SinkFailureKind, label: string) {
+    super(`audit database: ${kind} (${label})`);
+    this.name = 'SinkFailure';
+    this.kind = kind;
+    this.label = label;
+  }
+}
