@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AppendAnswer } from '../../core/rpc.ts';
+import type { AppendAnswer, AppendEntry } from '../../core/rpc.ts';
 import { DAY, intent, MINUTE, members, outcome, read, refused, START } from './testing/entries.ts';
 import { World } from './testing/world.ts';
 
@@ -226,5 +226,45 @@ describe('back-pressure', () => {
     for (let i = 0; i < 10; i++) world.append(read(`r${i}`, { session: '€'.repeat(3000) }));
     expect(world.machine.state).toMatchObject({ size: 3 });
     expect(world.machine.state.unflushedBytes).toBeLessThanOrEqual(30_000);
+  });
+});
+
+describe('an entry that is none', () => {
+  const deep = (levels: number) => {
+    let value: unknown = 1;
+    for (let i = 0; i < levels; i++) value = [value];
+    return value;
+  };
+
+  it.each([
+    ['no members', { key: 'x:outcome' }],
+    ['members that are null', { key: 'x:outcome', members: null }],
+    [
+      'no request id',
+      { key: 'x:intent', members: { ...members('x', { phase: 'intent' }), request_id: undefined } },
+    ],
+    ['a request id beyond all measure', { key: 'x:outcome', members: members('x'.repeat(5000)) }],
+    ['a key that is no text', { key: 7, members: members('x') }],
+    ['no key', { key: '', members: members('x') }],
+    ['nesting without end', { key: 'x:outcome', members: { ...members('x'), detail: { a: deep(20_000) } } }],
+    ['a window of nothing', { ...read('x'), coalesce: { key: 'k', windowMs: 0 } }],
+    ['a counted intent', { ...intent('x'), coalesce: { key: 'k', windowMs: MINUTE } }],
+  ])('%s: is refused, and nobody beside it', (_what, entry) => {
+    const world = new World();
+    expect(codes(world.append(read('a'), entry as unknown as AppendEntry, read('b')))).toEqual([
+      0,
+      'invalid_record',
+      1,
+    ]);
+    world.check();
+  });
+});
+
+describe('a full log', () => {
+  it('still counts refusals of a key that is open', () => {
+    const world = new World({ maxUnflushedBytes: 65_536 });
+    world.append(refused('first', 'k'));
+    fill(world);
+    expect(codes(world.append(refused('second', 'k'), refused('third', 'another')))).toEqual([0, 'full']);
   });
 });

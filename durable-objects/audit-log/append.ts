@@ -1,6 +1,6 @@
 import { membersDigest, type RecordMembers } from '../../core/record.ts';
 import type { AppendAnswer, AppendEntry } from '../../core/rpc.ts';
-import { coalesce } from './coalesce.ts';
+import { coalesce, isOpen } from './coalesce.ts';
 import { closesIntent, knowsIntent, openIntent } from './intents.ts';
 import type { Change } from './ledger.ts';
 import type { AuditLogSettings } from './settings.ts';
@@ -17,6 +17,9 @@ const PLACE_BYTES = 160;
 /** No honest record comes near; a larger one could never leave for Postgres and would hold up all behind it. */
 const MAX_RECORD_BYTES = 262_144;
 
+/** Characters of a key or a request's id; both are indexed. */
+const MAX_KEY = 256;
+
 type KeyRow = { digest: string; epoch: number; idx: number; leaf: string; conflicted: number };
 
 /**
@@ -30,21 +33,23 @@ export function appendEntry(
 ): AppendAnswer {
   const { members } = entry;
   if (change.state.fork !== null) return refuse('forked');
-  if (members.tenant !== change.state.tenant) return refuse('invalid_record');
+  if (!isWellFormed(entry, change.state.tenant)) return refuse('invalid_record');
   let digest: string;
+  let size: number;
   try {
     digest = membersDigest(members);
+    size = Buffer.byteLength(JSON.stringify(members)) + PLACE_BYTES;
   } catch {
     return refuse('invalid_record');
   }
-  const size = Buffer.byteLength(JSON.stringify(members)) + PLACE_BYTES;
   if (size > MAX_RECORD_BYTES) return refuse('invalid_record');
   const [seen] = change.sql.exec<KeyRow>('SELECT * FROM key WHERE name = ?', entry.key);
   if (seen && seen.digest === digest) return answer(change, seen.epoch, seen.idx, seen.leaf);
   if (seen) return conflict(change, entry, seen);
 
   const intent = members.phase === 'outcome' ? closesIntent(change, members) : undefined;
-  if (!intent && !fits(change, members, size, settings.maxUnflushedBytes)) return refuse('full');
+  const counted = entry.coalesce !== undefined && isOpen(change, entry.coalesce.key);
+  if (!intent && !counted && !fits(change, members, size, settings.maxUnflushedBytes)) return refuse('full');
   // Its outcome could not tell which of the two it closes.
   if (members.phase === 'intent' && knowsIntent(change, members)) return refuse('invalid_record');
 
@@ -59,6 +64,19 @@ export function appendEntry(
   if (members.phase === 'intent') openIntent(change, members, place, settings.orphanAfterMs);
   remember(change, entry.key, digest, place, KEY_MS);
   return answer(change, place.epoch, place.idx, place.leaf);
+}
+
+/** Whether an entry is one at all: what is not must be refused before it can fail those beside it. */
+function isWellFormed({ key, members, coalesce: by }: AppendEntry, tenant: string): boolean {
+  if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY) return false;
+  if (typeof members !== 'object' || members === null || members.tenant !== tenant) return false;
+  const { request_id: id, phase } = members;
+  if (typeof id !== 'string' || id.length === 0 || id.length > MAX_KEY) return false;
+  if (by === undefined) return true;
+  // A counted intent would stand for several requests, and none of their outcomes could close it.
+  return (
+    phase !== 'intent' && typeof by.key === 'string' && Number.isSafeInteger(by.windowMs) && by.windowMs > 0
+  );
 }
 
 interface KeptPlace {

@@ -85,7 +85,7 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
   override async alarm(): Promise<void> {
     this.#armed = undefined;
     try {
-      const again = this.#machine.runDuties(this.#now());
+      const again = this.#duties();
       if (this.#flushAt === undefined || this.#flushAt <= this.#now()) {
         await this.#flusher.flush();
         this.#flushAt = undefined;
@@ -97,11 +97,28 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
       // With no flush in sight, one is made for the comparison without which nothing is let go.
       if (this.#flushAt === undefined) this.#arm(this.#machine.nextPrune());
     } catch (error) {
-      const name = error instanceof Error ? error.name : 'unknown';
-      this.#log('object_failed', { object: 'AuditLog', error: name });
+      this.#failed(error);
       this.#flushAt = undefined;
       this.#wantFlush(this.#settings.flushIntervalMs);
     }
+  }
+
+  /** Says whether more is due at once. A duty that fails must not keep records from leaving: that may mend it. */
+  #duties(): boolean {
+    try {
+      return this.#machine.runDuties(this.#now());
+    } catch (error) {
+      this.#failed(error);
+      this.#wantFlush(this.#settings.flushIntervalMs);
+      return false;
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#log('object_failed', {
+      object: 'AuditLog',
+      error: error instanceof Error ? error.name : 'unknown',
+    });
   }
 
   #wantFlush(inMs: number): void {

@@ -43,6 +43,12 @@ export function coalesce(
   return raise(change, OTHER) ?? begin(change, OTHER, windowMs, other);
 }
 
+/** Whether an entry of this key would only raise a counter, which takes no room. */
+export function isOpen(change: Change, key: string): boolean {
+  const [row] = change.sql.exec<CounterRow>('SELECT * FROM counter WHERE key = ?', key);
+  return row !== undefined && row.window_end > change.now;
+}
+
 function raise(change: Change, key: string): Coalesced | undefined {
   const [row] = change.sql.exec<CounterRow>('SELECT * FROM counter WHERE key = ?', key);
   if (!row) return undefined;

@@ -15,6 +15,7 @@ it.each([
   ['AL002', undefined, 'mismatch'],
   ['22P05', undefined, 'poison'],
   ['22008', undefined, 'poison'],
+  ['54000', undefined, 'poison'],
   ['23502', undefined, 'poison'],
   ['23514', 'record_tenant_is_the_logs', 'poison'],
   ['23514', undefined, 'no_partition'],

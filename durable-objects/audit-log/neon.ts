@@ -108,7 +108,7 @@ function isTimeout(error: unknown): boolean {
 }
 
 /**
- * Class 22 (data) and 23 (constraints) say that a record is bad. Not 23514 without a constraint's name, which is a
+ * Class 22 (data), 23 (constraints) and 54 (limits of the database's own) say that a record is bad. Not 23514 without a constraint's name, which is a
  * missing partition, and not 23505: the function looks at what is there under a lock, so a duplicate is a race to
  * be tried again and not a bad record.
  */
@@ -117,5 +117,5 @@ function kindOf(sqlstate: string, constraint: string | undefined): SinkFailureKi
   if (sqlstate === 'AL002') return 'mismatch';
   if (sqlstate === '23514' && !constraint) return 'no_partition';
   if (sqlstate === '23505') return 'transient';
-  return /^2[23]/.test(sqlstate) ? 'poison' : 'transient';
+  return /^(2[23]|54)/.test(sqlstate) ? 'poison' : 'transient';
 }

@@ -73,6 +73,7 @@ export interface State {
 }
 
 type StateRow = {
+  version: number;
   tenant: string;
   shard: number;
   epoch: number;
@@ -85,7 +86,10 @@ type StateRow = {
   fork: string | null;
 };
 
-/** Reads the state; makes the tables, and the first epoch of a log that is new. */
+/**
+ * Reads the state; makes the tables, and the first epoch of a log that is new.
+ * @throws Error when the storage was written by a version that this one does not know.
+ */
 export function loadState(sql: Sql, name: { tenant: string; shard: number }): State {
   for (const statement of TABLES.split(';')) if (statement.trim() !== '') sql.exec(statement);
   const [row] = sql.exec<StateRow>('SELECT * FROM state');
@@ -96,6 +100,7 @@ export function loadState(sql: Sql, name: { tenant: string; shard: number }): St
     );
     return loadState(sql, name);
   }
+  if (row.version !== VERSION) throw new Error('the log is stored in a form of another version');
   return {
     tenant: row.tenant,
     shard: row.shard,
