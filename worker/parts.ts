@@ -43,6 +43,7 @@ export function buildParts(config: Config, env: Env): Parts {
     config,
     inflight,
     personal: keyedPseudonyms(id, key),
+    patience: { recordMs: 10_000, outcomeMs: 60_000 },
     recorder: new Recorder({
       object: (name) => env.AUDIT_LOG.getByName(name) as unknown as AuditLogRpc,
       shards: config.AUDIT_SHARDS,

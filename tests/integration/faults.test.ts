@@ -130,6 +130,29 @@ describe('Mem0', () => {
   });
 });
 
+describe('a client that goes away', () => {
+  it('while Mem0 is changing something: the outcome is recorded all the same', async () => {
+    mem0.respond(async (request, response) => {
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      return ADDED(request, response);
+    });
+    const leaving = new AbortController();
+    const token = await rig.token('acme', 'admin', 'leaver');
+    const sent = fetch(`${rig.url}/memories`, {
+      method: 'POST',
+      signal: leaving.signal,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(ADD),
+    });
+    setTimeout(() => leaving.abort(), 150);
+    await expect(sent).rejects.toThrow();
+    const mine = (all: AuditRecord[]) => all.filter(({ actor }) => actor?.sub === 'leaver');
+    const records = mine(await rig.recorded((all) => mine(all).length === 2));
+    expect(records.map(({ phase }) => phase)).toEqual(['intent', 'outcome']);
+    expect(records[1]!.outcome).toMatchObject({ result: 'success', upstream_status: 200 });
+  });
+});
+
 describe('Postgres', () => {
   it('away: requests go on, and their records arrive when it is back', async () => {
     mem0.respond(ADDED);

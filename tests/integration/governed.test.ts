@@ -140,5 +140,10 @@ describe('a governed request', () => {
     const records = await rig.recorded((all) => all.some(({ decision }) => decision === 'invalid_request'));
     expect(JSON.stringify(records)).not.toMatch(/planted/);
     expect(JSON.stringify(records)).not.toContain(mem0.apiKey);
+    const printed = rig.logs.join('\n');
+    expect(printed).not.toMatch(/planted/);
+    expect(printed).not.toContain(mem0.apiKey);
+    expect(printed).not.toContain(writer);
+    expect(printed).not.toContain('postgresql://');
   });
 });

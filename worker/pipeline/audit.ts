@@ -29,21 +29,22 @@ type Below = Partial<
   AuthenticateVars & ResolveVars & AdmitVars & AuthorizeVars & ScopeVars & ForwardVars & UnscopeVars
 >;
 
-/** How long a record is tried before the request is refused, and the outcome of a change that was forwarded. */
-const PATIENCE_MS = 10_000;
-const OUTCOME_PATIENCE_MS = 60_000;
-
 /**
  * Wraps everything below: the intent before a change, the outcome after it, and the release of the answer
  * only when its record is durable. Success, refusal and exception end alike.
  */
-export function audit({ recorder, inflight, gate }: Parts): Stage<TransportVars & Below, AuditVars> {
+export function audit({
+  recorder,
+  patience,
+  inflight,
+  gate,
+}: Parts): Stage<TransportVars & Below, AuditVars> {
   return async (c, next) => {
     const hold = new Hold(inflight);
     const append = (entry: AppendEntry, intent: Receipt | undefined) => {
       const target = intent ? targetOf(intent) : recorder.target(entry.members.tenant);
-      const patience = intent ? OUTCOME_PATIENCE_MS : PATIENCE_MS;
-      return recorder.append(target, entry, (promise) => c.executionCtx.waitUntil(promise), patience);
+      const patienceMs = intent ? patience.outcomeMs : patience.recordMs;
+      return recorder.append(target, entry, (promise) => c.executionCtx.waitUntil(promise), patienceMs);
     };
     c.set('hold', hold);
     c.set('recordIntent', async () => {

@@ -21,6 +21,8 @@ export type Stage<Before extends object, Adds extends object = object> = Middlew
 export interface Parts {
   readonly config: Config;
   readonly recorder: Recorder;
+  /** How long a record is tried before its request is refused; and the outcome of a change that was forwarded. */
+  readonly patience: { readonly recordMs: number; readonly outcomeMs: number };
   readonly personal: Personal;
   readonly verifier: Verifier;
   readonly gate: Gate;
