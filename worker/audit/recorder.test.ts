@@ -89,6 +89,23 @@ describe('Recorder', () => {
     expect(receipts).toHaveLength(2);
   });
 
+  it('lets nobody join a batch whose leader was lost before its call', async () => {
+    const log = fakeLog();
+    let turns = 0;
+    const turn = () =>
+      turns++ === 0
+        ? new Promise<void>(() => undefined)
+        : new Promise<void>((resolve) => setTimeout(resolve));
+    const recorder = new Recorder({ object: log.object, shards: 1, attemptMs: 300, turn });
+    const lost = recorder.append(TARGET, entry('a'), ignore, 5000);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const started = Date.now();
+    await recorder.append(TARGET, entry('b'), ignore, 5000);
+    expect(Date.now() - started).toBeLessThan(200);
+    expect((await lost).ok).toBe(true);
+    expect([...log.stored.keys()].sort()).toEqual(['a:outcome', 'b:outcome']);
+  });
+
   it('gives up when its patience ends, and says so', async () => {
     const log = fakeLog(() => 'throw');
     const recorder = new Recorder({ object: log.object, shards: 1 });

@@ -28,6 +28,8 @@ export interface RecorderOptions {
   readonly attemptMs?: number;
   /** Draws this isolate's shard. */
   readonly random?: () => number;
+  /** One turn of the event loop, for which a batch stays open. */
+  readonly turn?: () => Promise<void>;
 }
 
 interface Waiting {
@@ -35,8 +37,17 @@ interface Waiting {
   readonly settle: (answer: AppendAnswer | undefined) => void;
 }
 
+/** Entries that go in one call. */
+interface Batch {
+  readonly waiting: Waiting[];
+  readonly openedAt: number;
+}
+
 /** One call carries at most this many records, so that its answer stays quick. */
 const BATCH = 250;
+
+/** A batch stays open for one turn. One that is open for longer has lost its leader, and nobody joins it. */
+const ABANDONED_MS = 100;
 
 /**
  * Appends records, sharing one call among the requests of an isolate that come within one turn of the event
@@ -50,7 +61,7 @@ export class Recorder {
   /** This isolate's shard of each tenant. */
   readonly #shards = new Map<string, number>();
   /** Batches that are still open, by object. Owned by the request that opened them until it closes them. */
-  readonly #open = new Map<string, Waiting[]>();
+  readonly #open = new Map<string, Batch>();
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -107,30 +118,36 @@ export class Recorder {
           resolve(answer);
         },
       };
+      const now = Date.now();
       const batch = this.#open.get(name);
-      if (batch && batch.length < BATCH) {
-        batch.push(waiting);
+      if (batch && batch.waiting.length < BATCH && now - batch.openedAt < ABANDONED_MS) {
+        batch.waiting.push(waiting);
         return;
       }
-      const mine = [waiting];
+      const mine: Batch = { waiting: [waiting], openedAt: now };
       this.#open.set(name, mine);
       waitUntil(this.#lead(name, mine));
     });
   }
 
-  async #lead(name: string, batch: Waiting[]): Promise<void> {
-    await sleep(0);
+  async #lead(name: string, batch: Batch): Promise<void> {
+    await (this.#options.turn ?? turn)();
     // Closed before the call: what comes from here on opens another batch.
     if (this.#open.get(name) === batch) this.#open.delete(name);
+    const { waiting } = batch;
     try {
-      const answers = await this.#options.object(name).append(batch.map(({ entry }) => entry));
-      batch.forEach(({ settle }, i) => {
+      const answers = await this.#options.object(name).append(waiting.map(({ entry }) => entry));
+      waiting.forEach(({ settle }, i) => {
         settle(answers[i]);
       });
     } catch {
-      for (const { settle } of batch) settle(undefined);
+      for (const { settle } of waiting) settle(undefined);
     }
   }
+}
+
+function turn(): Promise<void> {
+  return sleep(0);
 }
 
 function sleep(ms: number): Promise<void> {
