@@ -26,6 +26,7 @@ const CHECKS: readonly Check[] = [
     argv: ['biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
     remedy: 'Run `npx biome check --write .`.',
   },
+  { name: 'lock file', argv: ['node', 'scripts/lock.ts', '--check'], remedy: 'Run `npm run lock`.' },
   { name: 'dead code', argv: ['knip'], remedy: 'Remove what nothing uses.' },
   { name: 'secrets', argv: ['secretlint', '**/*'], remedy: 'Take the secret out, and change it.' },
 ];

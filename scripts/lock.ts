@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { command } from './lib/command.ts';
+import { CommandError, command } from './lib/command.ts';
 
 interface Locked {
   readonly version?: string;
@@ -9,7 +10,8 @@ interface Locked {
   readonly [member: string]: unknown;
 }
 
-const LOCK = fileURLToPath(new URL('../package-lock.json', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const LOCK = join(ROOT, 'package-lock.json');
 
 const OS = [
   'aix',
@@ -55,20 +57,43 @@ function complete(packages: { [path: string]: Locked }): string[] {
   return added;
 }
 
+/**
+ * A package that ships its binaries says `gypfile: false`, so that npm does not compile it. `npm ci` goes by the
+ * lock file and not by package.json, so it has to be said there, too.
+ */
+async function markPrebuilt(packages: { [path: string]: Locked }): Promise<string[]> {
+  const marked: string[] = [];
+  for (const [path, locked] of Object.entries(packages)) {
+    if (path === '' || locked.gypfile === false) continue;
+    const text = await readFile(join(ROOT, path, 'package.json'), 'utf8').catch(() => '{}');
+    if ((JSON.parse(text) as { gypfile?: unknown }).gypfile !== false) continue;
+    packages[path] = { ...locked, gypfile: false };
+    marked.push(path.replace('node_modules/', ''));
+  }
+  return marked;
+}
+
 await command({
   usage: 'npm run lock --',
   summary:
-    'Completes package-lock.json after `npm install`: npm leaves out packages of other platforms that its registry could not show it, and `npm ci` then refuses the file.',
-  run: async (_values, _positionals, io) => {
+    'Completes package-lock.json after `npm install`: npm leaves out packages of other platforms that its registry could not show it, and `npm ci` then refuses the file; and it would compile packages that ship their binaries.',
+  options: { check: { type: 'boolean', help: 'change nothing; fail when something is missing' } },
+  run: async (values, _positionals, io) => {
     const lock = JSON.parse(await readFile(LOCK, 'utf8')) as { packages: { [path: string]: Locked } };
     const added = complete(lock.packages);
+    const marked = await markPrebuilt(lock.packages);
+    if (values.check === true) {
+      if (added.length + marked.length > 0)
+        throw new CommandError(`Missing: ${[...added, ...marked].join(', ')}.`);
+      return 0;
+    }
     const [root = ['', {}], ...rest] = Object.entries(lock.packages);
     lock.packages = Object.fromEntries([root, ...rest.sort(([a], [b]) => a.localeCompare(b, 'en'))]);
     await writeFile(LOCK, `${JSON.stringify(lock, null, 2)}\n`);
-    if (io.json) io.out(JSON.stringify({ added }));
+    if (io.json) io.out(JSON.stringify({ added, marked }));
     else
       io.out(
-        added.length === 0 ? 'package-lock.json is complete.' : `Added ${added.length}: ${added.join(', ')}`,
+        `Added: ${added.join(', ') || 'nothing'}. Marked as prebuilt: ${marked.join(', ') || 'nothing'}.`,
       );
     return 0;
   },
