@@ -193,7 +193,8 @@ it('undoes a write that fails half-way, and goes on from what is stored', () =>
     );
     clock.now += 5 * MINUTE;
     await object.alarm();
-    expect(events).toEqual(['object_failed']);
+    // Once for the duties and once for the flush: neither keeps the other from being tried.
+    expect(events).toEqual(['object_failed', 'object_failed']);
     expect(await rings()).toBe(1000);
     state.storage.sql.exec('DROP TRIGGER broken');
     clock.now += 1000;
