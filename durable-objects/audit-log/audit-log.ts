@@ -92,8 +92,8 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
       }
       const { flushed, size, fork } = this.#machine.state;
       const wanted = flushed < size || fork !== null || this.#flusher.failures > 0;
-      if (wanted) this.#wantFlush(this.#flusher.pauseMs);
-      this.#arm(again ? this.#now() : this.#machine.nextDuty());
+      if (wanted || again === undefined) this.#wantFlush(this.#flusher.pauseMs);
+      if (again !== undefined) this.#arm(again ? this.#now() : this.#machine.nextDuty());
       // With no flush in sight, one is made for the comparison without which nothing is let go.
       if (this.#flushAt === undefined) this.#arm(this.#machine.nextPrune());
     } catch (error) {
@@ -103,14 +103,16 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
     }
   }
 
-  /** Says whether more is due at once. A duty that fails must not keep records from leaving: that may mend it. */
-  #duties(): boolean {
+  /**
+   * Says whether more is due at once; `undefined` when a duty failed, which must not keep records from leaving:
+   * that may be what mends it.
+   */
+  #duties(): boolean | undefined {
     try {
       return this.#machine.runDuties(this.#now());
     } catch (error) {
       this.#failed(error);
-      this.#wantFlush(this.#settings.flushIntervalMs);
-      return false;
+      return undefined;
     }
   }
 
