@@ -121,6 +121,18 @@ export const SETTINGS = {
     default: '1048576',
     text: 'The largest request body.',
   }),
+  BODY_TIMEOUT_MS: setting({
+    type: 'milliseconds',
+    schema: integer(100, 10 * MINUTE),
+    default: '30000',
+    text: 'How long a client may take to send a request body.',
+  }),
+  MAX_INFLIGHT_BODY_BYTES: setting({
+    type: 'bytes',
+    schema: integer(1024, 100 * 1024 * 1024),
+    default: '33554432',
+    text: 'How many bytes of request bodies one isolate takes in at a time; past it requests get 503 `busy`.',
+  }),
   MAX_ANSWER_BYTES: setting({
     type: 'bytes',
     schema: integer(1024, 64 * 1024 * 1024),
@@ -280,6 +292,9 @@ function crossChecks(values: Partial<Values>, env: { readonly [name: string]: un
   }
   if ((values.MAX_ANSWER_BYTES ?? 0) > (values.MAX_INFLIGHT_ANSWER_BYTES ?? Number.POSITIVE_INFINITY)) {
     problems.push('MAX_ANSWER_BYTES is above MAX_INFLIGHT_ANSWER_BYTES');
+  }
+  if ((values.MAX_BODY_SIZE_BYTES ?? 0) > (values.MAX_INFLIGHT_BODY_BYTES ?? Number.POSITIVE_INFINITY)) {
+    problems.push('MAX_BODY_SIZE_BYTES is above MAX_INFLIGHT_BODY_BYTES');
   }
   return problems;
 }

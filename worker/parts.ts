@@ -42,6 +42,7 @@ export function buildParts(config: Config, env: Env): Parts {
   return {
     config,
     inflight,
+    bodies: new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES),
     personal: keyedPseudonyms(id, key),
     patience: { recordMs: 10_000, outcomeMs: 60_000 },
     recorder: new Recorder({

@@ -40,7 +40,7 @@ export const PROBLEMS = {
     'The change may have happened, but its outcome could not be recorded',
     'Read the memory before you repeat the change; Audit-Record names the recorded intent.',
   ],
-  busy: [503, 'The gateway holds too many answers at the moment', 'Try again in a moment.'],
+  busy: [503, 'The gateway holds too much at the moment', 'Try again in a moment.'],
   answer_not_read: [
     503,
     'Mem0 was asked, but its answer could not be held',

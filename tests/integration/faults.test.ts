@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../../core/record.ts';
 import { type FakeMem0, MEMORY_ID, memoryRow, presets, startFakeMem0 } from '../fakes/mem0.ts';
+import { rawRequest, rawText } from '../fakes/raw.ts';
 import { type Rig, startRig } from './rig.ts';
 
 // Each part failing, killed and coming back, while callers keep what they were told.
@@ -14,7 +15,12 @@ beforeAll(async () => {
   mem0 = await startFakeMem0();
   rig = await startRig({
     mem0: { url: mem0.url, apiKey: 'upstream-key' },
-    env: { UPSTREAM_TIMEOUT_MS: '1000', ORPHAN_AFTER_MS: '61000', MAX_ANSWER_BYTES: '200000' },
+    env: {
+      UPSTREAM_TIMEOUT_MS: '1000',
+      BODY_TIMEOUT_MS: '1000',
+      ORPHAN_AFTER_MS: '61000',
+      MAX_ANSWER_BYTES: '200000',
+    },
   });
   admin = await rig.token('acme', 'admin');
   reader = await rig.token('acme', 'agent-reader');
@@ -85,6 +91,16 @@ describe('Mem0', () => {
     expect(answer.json.secret).toBeUndefined();
   });
 
+  it.each(['no such thing as globex:victim', 'acme:bob beside globex:victim%2F'])(
+    'passes nothing of a detail that names another tenant: %s',
+    async (detail) => {
+      mem0.respond(presets.error(422, { detail }));
+      const answer = await rig.call('POST', '/memories', admin, ADD);
+      expect(answer.status).toBe(422);
+      expect(JSON.stringify(answer.json)).not.toContain('globex');
+    },
+  );
+
   it('returns another tenant’s row: it is withheld, and an event says so', async () => {
     const own = memoryRow({ user_id: 'acme:bob' });
     const foreign = memoryRow({ user_id: 'globex:victim' }, '11111111-1111-4111-8111-111111111111');
@@ -127,6 +143,28 @@ describe('Mem0', () => {
       });
       expect(mem0.requests.slice(before).every((request) => request.method === 'GET')).toBe(true);
     }
+  });
+});
+
+describe('a client that is slow', () => {
+  const head = (token: string, length: number) =>
+    rawText('POST', '/memories', [
+      ['Host', `127.0.0.1:${rig.port}`],
+      ['Authorization', `Bearer ${token}`],
+      ['Content-Type', 'application/json'],
+      ['Content-Length', String(length)],
+    ]);
+
+  it('with its body is not waited for', async () => {
+    const started = Date.now();
+    const answer = await rawRequest(rig.port, `${head(admin, 100_000)}{`, { timeoutMs: 8000 });
+    expect(answer.status).toBe(400);
+    expect(Date.now() - started).toBeLessThan(5000);
+  });
+
+  it('and announces more than is taken is refused before it sends it', async () => {
+    const answer = await rawRequest(rig.port, head(admin, 2_000_000_000), { timeoutMs: 5000 });
+    expect(answer.status).toBe(413);
   });
 });
 

@@ -78,9 +78,11 @@ export class Bench {
   app(env: { readonly [name: string]: string } = {}) {
     const config = readConfig({ ...EDGE, ...env });
     const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
+    const bodies = new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES);
     const parts: Parts = {
       config,
       inflight,
+      bodies,
       policy: this.policy,
       patience: { recordMs: 150, outcomeMs: 300 },
       personal: keyedPseudonyms(config.AUDIT_PSEUDONYM_KEY.id, config.AUDIT_PSEUDONYM_KEY.key),
@@ -109,7 +111,7 @@ export class Bench {
         },
       }),
     };
-    return { app: createApp(parts, { 'governance.health': health }), inflight };
+    return { app: createApp(parts, { 'governance.health': health }), inflight, bodies };
   }
 
   async send(path: string, options: Sent = {}): Promise<Response> {

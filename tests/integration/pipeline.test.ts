@@ -162,6 +162,18 @@ describe('answers that are too much to hold', () => {
     expect(bench.asked).toEqual([]);
   });
 
+  it('nor does it take in more bodies than it can hold', async () => {
+    const { app, bodies } = bench.app();
+    expect(bodies.take(33_554_000)).toBe(true);
+    const answer = await bench.send('/memories', { ...ADD, app });
+    expect(answer.status).toBe(503);
+    expect(await codeOf(answer)).toBe('busy');
+    bodies.giveBack(33_554_000);
+    bench.mem0 = ADDED;
+    expect((await bench.send('/memories', { ...ADD, app })).status).toBe(200);
+    expect(bodies.take(33_554_432)).toBe(true);
+  });
+
   it('reading stops at the bound; of a write that was forwarded the record says what is known', async () => {
     const { app, inflight } = bench.app(env);
     inflight.take(30_000);

@@ -104,7 +104,7 @@ function isName(value: unknown): value is string {
     typeof value === 'string' &&
     value.length > 0 &&
     value.length <= 255 &&
-    !/\p{Cc}/u.test(value) &&
+    !/[\p{Cc}\u202a-\u202e\u2066-\u2069\ufeff]/u.test(value) &&
     value.isWellFormed()
   );
 }

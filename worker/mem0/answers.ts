@@ -3,9 +3,6 @@ import type { AnswerShape, Operation } from './catalogue/types.ts';
 import { ENTITY_IDS, isUuid, restore } from './ids.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { camelCase } from './metadata.ts';
-import { unscopeText } from './unscope-text.ts';
-
-export { unscopeText };
 
 /** What is known of a request when its answer is checked. */
 export interface AnswerContext {
@@ -76,10 +73,15 @@ export function checkAnswer(
   answer: unknown,
   context: AnswerContext,
 ): CheckedAnswer {
-  return READERS[operation.answer](tenant, answer, context);
+  return READERS[operation.answer](tenant, answer, context, operation);
 }
 
-type Reader = (tenant: string, answer: unknown, context: AnswerContext) => CheckedAnswer;
+type Reader = (
+  tenant: string,
+  answer: unknown,
+  context: AnswerContext,
+  operation: Operation,
+) => CheckedAnswer;
 
 const READERS: { readonly [S in AnswerShape]: Reader } = {
   item: readItem,
@@ -144,11 +146,17 @@ function readHistory(tenant: string, answer: unknown, { proven = [] }: AnswerCon
   };
 }
 
-function readMessage(tenant: string, answer: unknown): CheckedAnswer {
+/** Mem0's own sentence may name anything, so the row's is given in its place. */
+function readMessage(
+  _tenant: string,
+  answer: unknown,
+  _context: AnswerContext,
+  { says }: Operation,
+): CheckedAnswer {
   if (!isObject(answer) || typeof answer.message !== 'string') return MALFORMED;
   return {
     ok: true,
-    body: { message: unscopeText(tenant, answer.message) },
+    body: { message: says ?? 'Done.' },
     rows: 0,
     withheld: 0,
     memoryIds: [],
@@ -209,6 +217,16 @@ function withoutOwners(tenant: string, metadata: { readonly [key: string]: unkno
   return objectOf(entries);
 }
 
+/** The known fields of a row, as far as they hold what such a field can hold. */
 function pick(row: { readonly [field: string]: unknown }, fields: readonly string[]): JsonObject {
-  return objectOf(fields.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name] as Json]));
+  const known = fields.filter(
+    (name) => Object.hasOwn(row, name) && isPlain(row[name], name === 'score_details'),
+  );
+  return objectOf(known.map((name) => [name, row[name] as Json]));
+}
+
+/** A scalar; where a field may explain a score, numbers by name too. */
+function isPlain(value: unknown, numbers: boolean): boolean {
+  if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return true;
+  return numbers && isObject(value) && Object.values(value).every((part) => typeof part === 'number');
 }

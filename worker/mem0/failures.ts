@@ -1,5 +1,5 @@
 import { Problem, type ProblemCode } from '../problem.ts';
-import { unscopeText } from './answers.ts';
+import { unscopeText } from './unscope-text.ts';
 import type { UpstreamAnswer, UpstreamFailure } from './upstream.ts';
 
 const CODES: { readonly [F in UpstreamFailure]: ProblemCode } = {
@@ -38,6 +38,13 @@ export function upstreamProblem(
   return new Problem('upstream_refused', {
     reason: 'upstream_4xx',
     status,
-    ...(typeof detail === 'string' ? { detail: unscopeText(tenant, detail) } : {}),
+    ...(typeof detail === 'string' ? sayable(unscopeText(tenant, detail)) : {}),
   });
+}
+
+/** A namespaced id that is left in a text is another tenant's, and then nothing of the text is passed on. */
+const NAMESPACED = /[A-Za-z0-9._-]:[A-Za-z0-9._~@%-]/;
+
+function sayable(text: string): { readonly detail?: string } {
+  return NAMESPACED.test(text) ? {} : { detail: text };
 }

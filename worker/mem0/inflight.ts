@@ -1,4 +1,4 @@
-/** Counts the bytes of Mem0's answers that one isolate holds, so that they never outgrow its memory. */
+/** Counts bytes that one isolate holds, of answers or of bodies, so that they never outgrow its memory. */
 export class InflightBytes {
   readonly #max: number;
   #held = 0;
@@ -20,5 +20,27 @@ export class InflightBytes {
 
   giveBack(bytes: number): void {
     this.#held -= bytes;
+  }
+}
+
+/** The bytes that one request holds; given back once, when the request ends. */
+export class Hold {
+  readonly #inflight: InflightBytes;
+  #bytes = 0;
+
+  constructor(inflight: InflightBytes) {
+    this.#inflight = inflight;
+  }
+
+  /** Takes more if it fits. */
+  take(bytes: number): boolean {
+    if (!this.#inflight.take(bytes)) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  release(): void {
+    this.#inflight.giveBack(this.#bytes);
+    this.#bytes = 0;
   }
 }

@@ -3,7 +3,8 @@ import { Problem } from '../problem.ts';
 import { checkAnswer, ownerOf } from './answers.ts';
 import type { Operation } from './catalogue/types.ts';
 import { upstreamProblem } from './failures.ts';
-import type { Hold, Upstream, UpstreamCall } from './upstream.ts';
+import type { Hold } from './inflight.ts';
+import type { Upstream, UpstreamCall } from './upstream.ts';
 
 /** Whoever asks for a memory that is not proven to be theirs gets this, wherever else it may exist. */
 export function unproven(): Problem {

@@ -1,5 +1,5 @@
 import type { Json } from '../../core/canonical.ts';
-import type { InflightBytes } from './inflight.ts';
+import type { Hold, InflightBytes } from './inflight.ts';
 
 /** A call as Mem0 gets it: rebuilt from validated data, ids already in the tenant's namespace. */
 export interface UpstreamCall {
@@ -98,7 +98,7 @@ export class Upstream {
   }
 
   async #read(response: Response, hold: Hold): Promise<Uint8Array | 'too_large' | 'busy'> {
-    const { maxAnswerBytes, inflight } = this.#options;
+    const { maxAnswerBytes } = this.#options;
     const chunks: Uint8Array[] = [];
     let size = 0;
     if (!response.body) return new Uint8Array();
@@ -107,33 +107,13 @@ export class Upstream {
       const { done, value } = await reader.read();
       if (done) break;
       size += value.length;
-      if (size > maxAnswerBytes || !inflight.take(value.length)) {
+      if (size > maxAnswerBytes || !hold.take(value.length)) {
         await reader.cancel().catch(() => undefined);
         return size > maxAnswerBytes ? 'too_large' : 'busy';
       }
-      hold.add(value.length);
       chunks.push(value);
     }
     return Buffer.concat(chunks, size);
-  }
-}
-
-/** The answer bytes that one request holds; given back once, when the request ends. */
-export class Hold {
-  readonly #inflight: InflightBytes;
-  #bytes = 0;
-
-  constructor(inflight: InflightBytes) {
-    this.#inflight = inflight;
-  }
-
-  add(bytes: number): void {
-    this.#bytes += bytes;
-  }
-
-  release(): void {
-    this.#inflight.giveBack(this.#bytes);
-    this.#bytes = 0;
   }
 }
 

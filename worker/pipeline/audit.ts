@@ -4,7 +4,7 @@ import type { AppendEntry } from '../../core/rpc.ts';
 import { breachEntry, intentEntry, type Known, outcomeEntry } from '../audit/entry.ts';
 import { type LogTarget, NotRecorded, type Receipt } from '../audit/recorder.ts';
 import { log } from '../log.ts';
-import { Hold } from '../mem0/upstream.ts';
+import { Hold } from '../mem0/inflight.ts';
 import { asProblem, Problem } from '../problem.ts';
 import type { AdmitVars } from './admit.ts';
 import { answerProblem } from './answer.ts';
@@ -22,6 +22,8 @@ export interface AuditVars {
   recordIntent: () => Promise<Receipt>;
   /** The bytes of Mem0's answers that this request holds. */
   hold: Hold;
+  /** The bytes of its own body that this request holds. */
+  bodyHold: Hold;
 }
 
 /** Everything that stages below may have added by the time a record is made. */
@@ -37,6 +39,7 @@ export function audit({
   recorder,
   patience,
   inflight,
+  bodies,
   gate,
 }: Parts): Stage<TransportVars & Below, AuditVars> {
   return async (c, next) => {
@@ -47,6 +50,8 @@ export function audit({
       return recorder.append(target, entry, (promise) => c.executionCtx.waitUntil(promise), patienceMs);
     };
     c.set('hold', hold);
+    const bodyHold = new Hold(bodies);
+    c.set('bodyHold', bodyHold);
     c.set('recordIntent', async () => {
       const known = whatIsKnown(c.var, gate.windowMs);
       try {
@@ -60,6 +65,7 @@ export function audit({
       await release(c, problem, append);
     } finally {
       hold.release();
+      bodyHold.release();
     }
   };
 

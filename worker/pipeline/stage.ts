@@ -29,5 +29,7 @@ export interface Parts {
   readonly policy: Policy;
   readonly owners: Owners;
   readonly upstream: Upstream;
+  /** Bytes of Mem0's answers, and of request bodies, that this isolate holds. */
   readonly inflight: InflightBytes;
+  readonly bodies: InflightBytes;
 }

@@ -1,9 +1,12 @@
+import type { Config } from '../config.ts';
 import { checkContentEncoding, checkContentType, readBody } from '../http/body.ts';
 import { parseJson } from '../http/json.ts';
 import { parseQuery } from '../http/query.ts';
+import type { Hold } from '../mem0/inflight.ts';
 import type { Match } from '../mem0/match.ts';
 import { type ValidRequest, validateOperation } from '../mem0/validate.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
+import type { AuditVars } from './audit.ts';
 import type { ResolveVars } from './resolve.ts';
 import type { Parts, Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
@@ -18,10 +21,10 @@ const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH']);
  * Content type, size, JSON, then an unknown path, then query and the operation's own schema. The body is
  * parsed once, here.
  */
-export function validate({ config }: Parts): Stage<TransportVars & ResolveVars, ValidateVars> {
+export function validate({ config }: Parts): Stage<TransportVars & AuditVars & ResolveVars, ValidateVars> {
   return async (c, next) => {
     const { target } = c.var.transport;
-    const body = await body_(c.req.raw, config.MAX_BODY_SIZE_BYTES);
+    const body = await bodyOf(c.req.raw, config, c.var.bodyHold);
     const operation = row(c.var.match);
     const query = parseQuery(target.ok ? target.query : '');
     if (!query.ok) throw invalid('invalid_query', query.reason);
@@ -34,23 +37,30 @@ export function validate({ config }: Parts): Stage<TransportVars & ResolveVars, 
 }
 
 /** The body's JSON value, or `undefined` when there is none. */
-async function body_(request: Request, max: number): Promise<unknown> {
+async function bodyOf(request: Request, config: Config, hold: Hold): Promise<unknown> {
+  const max = config.MAX_BODY_SIZE_BYTES;
   const expected = BODY_METHODS.has(request.method);
   if (!expected && request.body === null) return undefined;
   const type = checkContentType(request.headers.get('content-type'));
   const encoding = checkContentEncoding(request.headers.get('content-encoding'));
   if (expected && !type.ok) throw invalid('unsupported_media_type', type.reason);
   if (!encoding.ok) throw invalid('unsupported_media_type', encoding.reason);
-  const read = await readBody(request.body, max);
-  if (!read.ok && read.reason === 'too_large') {
-    throw invalid('payload_too_large', 'body_too_large', { detail: `The body is larger than ${max} bytes.` });
-  }
+  const declared = Number(request.headers.get('content-length') ?? max);
+  if (!(declared <= max)) throw tooLarge(max);
+  // Taken before a byte is read: many slow bodies must not add up to more than the isolate has.
+  if (!hold.take(declared)) throw new Problem('busy', { reason: 'bodies_busy' });
+  const read = await readBody(request.body, max, AbortSignal.timeout(config.BODY_TIMEOUT_MS));
+  if (!read.ok && read.reason === 'too_large') throw tooLarge(max);
   if (!read.ok) throw invalid('invalid_body', 'body_broken');
   if (read.bytes.length === 0 && !expected) return undefined;
   if (!type.ok) throw invalid('unsupported_media_type', type.reason);
   const json = parseJson(read.bytes);
   if (!json.ok) throw invalid('invalid_body', json.reason, json);
   return json.value;
+}
+
+function tooLarge(max: number): Problem {
+  return invalid('payload_too_large', 'body_too_large', { detail: `The body is larger than ${max} bytes.` });
 }
 
 function row(found: Match): Extract<Match, { kind: 'row' }> {

@@ -86,6 +86,7 @@ export const OSS: readonly Operation[] = [
     scope: 'proven',
     answer: 'message',
     owner: 'proven',
+    says: 'Memory updated successfully!',
     summary: 'Changes one memory.',
   },
   {
@@ -101,6 +102,7 @@ export const OSS: readonly Operation[] = [
     scope: 'proven',
     answer: 'message',
     owner: 'proven',
+    says: 'Memory deleted successfully!',
     summary: 'Deletes one memory.',
   },
   {
@@ -132,6 +134,7 @@ export const OSS: readonly Operation[] = [
     scope: 'ids_listed',
     answer: 'message',
     owner: 'issued',
+    says: 'All relevant memories deleted',
     summary: 'Deletes the memories of the given ids.',
   },
   {
@@ -148,6 +151,7 @@ export const OSS: readonly Operation[] = [
     scope: 'ids_listed',
     answer: 'message',
     owner: 'issued',
+    says: 'Entity deleted successfully!',
     summary: 'Deletes a user, agent or run with its memories.',
   },
   deny('oss.entities.list', '/entities', 'entity', 'Lists the entities of every tenant.'),

@@ -77,6 +77,8 @@ export interface Operation {
   readonly owner: OwnerRule;
   /** The owner may also be proven by what OwnerIndex knows of deleted memories. */
   readonly afterDelete?: true;
+  /** What a `message` answer says: Mem0's own words are not passed on. */
+  readonly says?: string;
   readonly summary: string;
 }
 
