@@ -75,6 +75,14 @@ it('decides every set of roles, action and pair of tenants as the model does', (
   expect(decided).toBe(16 * 6 * 5);
 });
 
+it('sorts the reasons of any number of roles, which a set of a compiled policy does not', () => {
+  const roles = Array.from({ length: 40 }, (_, i) => `role-${i}`);
+  const granting = Object.fromEntries(roles.map((role) => [role, ['read']]));
+  const wide = createPolicy(module, { mem0: { roles: granting } }, DIGEST);
+  const reasons = roles.map((role) => `role_${role.replaceAll('-', '_')}`).sort();
+  expect(wide.decide({ ...base, action: 'read', roles })).toMatchObject({ allow: true, reasons });
+});
+
 function facts(part: { roles: readonly Role[]; action: Action; tenant: string; resourceTenant: string }) {
   return buildInput({
     ...part,

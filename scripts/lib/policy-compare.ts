@@ -106,7 +106,9 @@ async function evaluate(
     await writeFile(file, JSON.stringify({ made }));
     const data = [...files, file].flatMap((name) => ['-d', name]);
     const query = '[[i, d] | some i, one in data.made; d := data.mem0.authz.decision with input as one]';
-    const { code, stdout, stderr } = await run(opa, ['eval', ...data, '-f', 'raw', query], { cwd: root });
+    // The runtime's builtins and no others, so that a source that cannot be compiled is not evaluated either.
+    const args = ['eval', '--capabilities', 'policies/capabilities.json', ...data, '-f', 'raw', query];
+    const { code, stdout, stderr } = await run(opa, args, { cwd: root });
     if (code !== 0) return `opa eval: ${stderr.trim()}`;
     return new Map(JSON.parse(stdout) as [number, Json][]);
   } finally {
