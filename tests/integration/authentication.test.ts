@@ -53,11 +53,18 @@ const ATTACKS: readonly (readonly [string, () => Promise<string> | string])[] = 
       return other.sign(GRANT);
     },
   ],
+  ['an ID token', () => rig.issuer.sign({ ...GRANT, typ: 'ID', at_hash: 'x' })],
+  ['an ID token that does not say so', () => rig.issuer.sign({ ...GRANT, at_hash: 'x' })],
+  ['a refresh token', () => rig.issuer.sign({ ...GRANT, typ: 'Refresh' })],
+  ['a token bound to a key', () => rig.issuer.sign({ ...GRANT, typ: 'DPoP', cnf: { jkt: 'x' } })],
+  ['a token bound to a certificate', () => rig.issuer.sign({ ...GRANT, cnf: { 'x5t#S256': 'x' } })],
   ['no token at all', () => 'not-a-token'],
 ];
 
 describe('attacks on tokens', () => {
   it('control: the same grant in a good token is served', async () => {
+    const keycloak = await rig.issuer.sign({ ...GRANT, typ: 'Bearer' });
+    expect((await rig.call('GET', PATH, keycloak)).status).toBe(200);
     expect((await rig.call('GET', PATH, await rig.issuer.sign(GRANT))).status).toBe(200);
   });
 

@@ -24,7 +24,11 @@ export type ClaimFault =
   | 'issued_in_future'
   | 'time_malformed'
   | 'audience_wrong'
-  | 'subject_malformed';
+  | 'subject_malformed'
+  /** An ID, refresh or logout token, signed with the same key. */
+  | 'not_an_access_token'
+  /** The token is bound to a key (RFC 7800 `cnf`), and no proof of that key is checked here. */
+  | 'proof_required';
 
 export type Claims = { readonly [name: string]: unknown };
 
@@ -34,6 +38,11 @@ const SKEW = 30;
 /** What is wrong with a token's claims at `now` (seconds), its signature, issuer and header being right. */
 export function claimFault(claims: Claims, issuer: IssuerConfig, now: number): ClaimFault | undefined {
   const { exp, nbf, iat, aud, sub } = claims;
+  // Keycloak tells its kinds of token apart in the payload only; `at_hash` and `c_hash` stand in ID tokens alone.
+  const { typ } = claims;
+  const kind = typ === undefined || typ === 'Bearer' || typ === 'DPoP';
+  if (!kind || claims.at_hash !== undefined || claims.c_hash !== undefined) return 'not_an_access_token';
+  if (claims.cnf !== undefined || typ === 'DPoP') return 'proof_required';
   if (exp === undefined) return 'expiry_missing';
   if (![exp, nbf ?? 0, iat ?? 0].every(isTime)) return 'time_malformed';
   if ((exp as number) <= now) return 'token_expired';
