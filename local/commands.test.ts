@@ -68,8 +68,7 @@ interface Run {
   readonly exit: Promise<number | string>;
 }
 function run(script: string, ...args: string[]): Run {
-  const guard = join(root, 'scripts', 'guard.cjs');
-  const child = spawn(process.execPath, ['-r', guard, join(root, 'scripts', `${script}.ts`), ...args], {
+  const child = spawn(process.execPath, [join(root, 'scripts', 'run.cjs'), script, ...args], {
     cwd: root,
     env: { PATH: process.env.PATH, HOME: root },
     stdio: ['ignore', 'pipe', 'pipe'],

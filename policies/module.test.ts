@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { OPA_VERSION } from '../scripts/lib/opa.ts';
+import { OPA_VERSION } from '../scripts/lib/opa-install.ts';
 import {
   type PolicyDigests,
   policyDigest,

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-const GUARD = fileURLToPath(new URL('./guard.cjs', import.meta.url));
+const SCRIPTS = fileURLToPath(new URL('.', import.meta.url));
+/** A command in TypeScript that says where it was found and what it was given. */
+const PROBE = 'const given: string[] = process.argv.slice(1);\nconsole.log(JSON.stringify(given));';
 const MANIFEST = fileURLToPath(new URL('../package.json', import.meta.url));
 
 let root: string;
@@ -13,7 +15,9 @@ let root: string;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'mem0-governance-guard-'));
   await mkdir(join(root, 'scripts'));
-  await cp(GUARD, join(root, 'scripts', 'guard.cjs'));
+  await mkdir(join(root, 'scripts', 'commands'));
+  for (const file of ['guard.cjs', 'run.cjs']) await cp(join(SCRIPTS, file), join(root, 'scripts', file));
+  await writeFile(join(root, 'scripts', 'commands', 'probe.ts'), PROBE);
   await cp(MANIFEST, join(root, 'package.json'));
   for (const [name, version] of Object.entries(await pinned())) await install(name, version);
   await mkdir(join(root, 'node_modules', 'node', 'bin'));
@@ -33,10 +37,12 @@ async function install(name: string, version: string): Promise<void> {
   await writeFile(join(root, 'node_modules', name, 'package.json'), JSON.stringify({ version }));
 }
 /** How a command fares that runs behind the guard. */
-function run(): Promise<{ code: number; out: string; err: string }> {
+function run(...args: string[]) {
+  return runScript('run.cjs', ...(args.length === 0 ? ['probe'] : args));
+}
+function runScript(script: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
   return new Promise((resolve) => {
-    const args = ['-r', join(root, 'scripts', 'guard.cjs'), '-e', "console.log('ran')"];
-    execFile(process.execPath, args, (error, out, err) => {
+    execFile(process.execPath, [join(root, 'scripts', script), ...args], (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, err });
     });
   });
@@ -51,7 +57,20 @@ const refused = (line: string | RegExp) => ({
 });
 
 test('a complete install runs the command', async () => {
-  expect(await run()).toEqual({ code: 0, out: 'ran\n', err: '' });
+  const probe = join(root, 'scripts', 'commands', 'probe.ts');
+  expect(await run('probe', '--json', 'x')).toEqual({
+    code: 0,
+    out: `${JSON.stringify([probe, '--json', 'x'])}\n`,
+    err: '',
+  });
+});
+
+test('an unknown command names the known ones', async () => {
+  expect(await run('../commands/probe')).toEqual({
+    code: 2,
+    out: '',
+    err: "There is no command '../commands/probe'. Commands: probe.\n",
+  });
 });
 
 test('nothing installed', async () => {
@@ -100,7 +119,7 @@ test('another Node than the one that is installed', async () => {
 
 test('a damaged package.json', async () => {
   await writeFile(join(root, 'package.json'), '{');
-  expect(await run()).toEqual(
+  expect(await runScript('guard.cjs')).toEqual(
     refused(/^package\.json cannot be read \(.*\): restore it, then run `npm ci`\.\n$/s),
   );
 });

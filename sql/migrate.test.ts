@@ -145,9 +145,9 @@ describe('setRolePasswords', () => {
 
 describe('npm run db:migrate', () => {
   const run = async (...args: string[]) => {
-    const file = fileURLToPath(new URL('../scripts/db-migrate.ts', import.meta.url));
+    const file = fileURLToPath(new URL('../scripts/run.cjs', import.meta.url));
     const env = { ...process.env, AUDIT_OWNER_URL: ownerUrl };
-    return promisify(execFile)(process.execPath, [file, ...args], { env });
+    return promisify(execFile)(process.execPath, [file, 'db-migrate', ...args], { env });
   };
 
   it('says what it would apply, applies it, and says when nothing is left', async () => {

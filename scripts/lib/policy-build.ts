@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonical } from '../../core/canonical.ts';
 import { CommandError } from './command.ts';
-import { OPA_VERSION, run } from './opa.ts';
+import { OPA_VERSION } from './opa-install.ts';
 import { NOT_COMPILED, type PolicyDigests, policyDigest, sha256, sourceDigests } from './policy-freshness.ts';
+import { run } from './run.ts';
 
 /**
  * -O0: at higher levels, data that is absent when building is folded to undefined, so that rules on data which

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonical, type Json } from '../../core/canonical.ts';
 import { loadPolicySync } from '../../core/opa.ts';
-import { run } from './opa.ts';
+import { run } from './run.ts';
 
 type Input = { [name: string]: Json };
 

@@ -37,7 +37,7 @@ it('the top level is production, on the edge', () => {
   expect(name).toBe('mem0-governance');
   expect(vars).toEqual({ ENVIRONMENT: 'production', TRANSPORT: 'edge' });
   expect(workers_dev).toBe(false);
-  expect(build.command).toBe('node scripts/deployable.ts');
+  expect(build.command).toBe('node scripts/run.cjs deployable');
   expect(unstable_readConfig({ config, env: 'dev' }).build.command).toBe('');
   const classes = durable_objects.bindings
     .map((binding: { class_name: string }) => binding.class_name)

@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
-import { clearState } from '../local/stack/reset.ts';
-import { CommandError, command } from './lib/command.ts';
+import { clearState } from '../../local/stack/reset.ts';
+import { CommandError, command } from '../lib/command.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 await command({
   usage: 'npm run reset --',

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { fetchToken } from '../local/identity.ts';
-import { readInfo } from '../local/stack/info.ts';
-import { clientId, ROLES, TENANTS } from '../local/stack/secrets.ts';
-import { CommandError, command } from './lib/command.ts';
+import { fetchToken } from '../../local/identity.ts';
+import { readInfo } from '../../local/stack/info.ts';
+import { clientId, ROLES, TENANTS } from '../../local/stack/secrets.ts';
+import { CommandError, command } from '../lib/command.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 await command({
   usage: 'npm run -s token --',

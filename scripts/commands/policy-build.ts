@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { command } from './lib/command.ts';
-import { findOpa } from './lib/opa.ts';
-import { buildPolicy, digestsText } from './lib/policy-build.ts';
+import { command } from '../lib/command.ts';
+import { findOpa } from '../lib/opa.ts';
+import { buildPolicy, digestsText } from '../lib/policy-build.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 await command({
   usage: 'npm run policy:build --',

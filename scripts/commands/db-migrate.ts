@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { CommandError, command } from './lib/command.ts';
-import { migrate } from './lib/migrate.ts';
+import { CommandError, command } from '../lib/command.ts';
+import { migrate } from '../lib/migrate.ts';
 
-const STACK = new URL('../.local/stack.json', import.meta.url);
+const STACK = new URL('../../.local/stack.json', import.meta.url);
 
 await command({
   usage: 'npm run db:migrate --',

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CommandError, command } from './lib/command.ts';
+import { CommandError, command } from '../lib/command.ts';
 
 interface Locked {
   readonly version?: string;
@@ -10,7 +10,7 @@ interface Locked {
   readonly [member: string]: unknown;
 }
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const LOCK = join(ROOT, 'package-lock.json');
 
 const OS = [

@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CommandError, command } from './lib/command.ts';
-import { findOpa, run } from './lib/opa.ts';
-import { buildPolicy, digestsText } from './lib/policy-build.ts';
-import { differences } from './lib/policy-compare.ts';
-import { sourceDigests } from './lib/policy-freshness.ts';
+import { CommandError, command } from '../lib/command.ts';
+import { findOpa } from '../lib/opa.ts';
+import { buildPolicy, digestsText } from '../lib/policy-build.ts';
+import { differences } from '../lib/policy-compare.ts';
+import { sourceDigests } from '../lib/policy-freshness.ts';
+import { run } from '../lib/run.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const policies = join(root, 'policies');
 
 /** The tests, with their table as data. */

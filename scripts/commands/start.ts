@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { StackInfo } from '../local/stack/info.ts';
-import { shiftedPorts } from '../local/stack/ports.ts';
-import { startStack } from '../local/stack.ts';
-import { CommandError, command } from './lib/command.ts';
-import { stalePolicies } from './lib/policy-freshness.ts';
+import type { StackInfo } from '../../local/stack/info.ts';
+import { shiftedPorts } from '../../local/stack/ports.ts';
+import { startStack } from '../../local/stack.ts';
+import { CommandError, command } from '../lib/command.ts';
+import { stalePolicies } from '../lib/policy-freshness.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MAX_OFFSET = 50_000;
 const PARENT_CHECK_MS = 1000;
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { command } from './lib/command.ts';
+import { command } from '../lib/command.ts';
 
 interface Check {
   readonly name: string;
@@ -26,7 +26,7 @@ const CHECKS: readonly Check[] = [
     argv: ['biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
     remedy: 'Run `npx biome check --write .`.',
   },
-  { name: 'lock file', argv: ['node', 'scripts/lock.ts', '--check'], remedy: 'Run `npm run lock`.' },
+  { name: 'lock file', argv: ['node', 'scripts/run.cjs', 'lock', '--check'], remedy: 'Run `npm run lock`.' },
   { name: 'dead code', argv: ['knip'], remedy: 'Remove what nothing uses.' },
   { name: 'secrets', argv: ['secretlint', '**/*'], remedy: 'Take the secret out, and change it.' },
 ];

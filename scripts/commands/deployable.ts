@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { CommandError, command } from './lib/command.ts';
-import { stalePolicies } from './lib/policy-freshness.ts';
+import { CommandError, command } from '../lib/command.ts';
+import { stalePolicies } from '../lib/policy-freshness.ts';
 
-const POLICIES = fileURLToPath(new URL('../policies', import.meta.url));
+const POLICIES = fileURLToPath(new URL('../../policies', import.meta.url));
 
 await command({
-  usage: 'node scripts/deployable.ts',
+  usage: 'node scripts/run.cjs deployable',
   summary:
     'Run by wrangler before it deploys: refuses when the committed policy module is older than its sources.',
   run: async (_values, _positionals, io) => {

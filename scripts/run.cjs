@@ -1,0 +1,18 @@
+// Runs a command of scripts/commands: `node scripts/run.cjs start --help`. Plain JavaScript, so that on any Node and
+// without anything installed the guard speaks first.
+'use strict';
+const fs = require('node:fs');
+const path = require('node:path');
+const folder = path.join(__dirname, 'commands');
+const name = process.argv[2] ?? '';
+const commands = fs.readdirSync(folder).map((file) => path.parse(file).name);
+
+require('./guard.cjs');
+if (commands.includes(name)) {
+  // The command finds its arguments where it would if it had been started itself.
+  process.argv.splice(1, 2, path.join(folder, `${name}.ts`));
+  import(`./commands/${name}.ts`);
+} else {
+  process.stderr.write(`There is no command '${name}'. Commands: ${commands.join(', ')}.\n`);
+  process.exitCode = 2;
+}
