@@ -189,6 +189,8 @@ async function freePort(port: number): Promise<number> {
 
 async function asAdmin<T>(url: string, use: (admin: pg.Client) => Promise<T>): Promise<T> {
   const admin = new pg.Client({ connectionString: url });
+  // A connection that breaks between two queries is reported by the next query.
+  admin.on('error', () => {});
   await admin.connect();
   try {
     return await use(admin);

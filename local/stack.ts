@@ -69,6 +69,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     })();
     return stopping;
   };
+  /** Why everything stops, when a part ended by itself. */
+  let crash: string | undefined;
   let reportCrash: (line: string) => void = () => {};
   const crashed = new Promise<string>((resolve) => {
     reportCrash = resolve;
@@ -88,19 +90,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       part = await running;
     } catch (error) {
       if (error instanceof CommandError) throw error;
-      throw new CommandError(`${name} did not start (${(error as Error).message}): see ${logOf(file)}.`);
+      const [what] = (error as Error).message.split('\n');
+      throw new CommandError(`${name} did not start (${what}): see ${logOf(file)}.`);
     }
     if (stopping !== undefined) {
       await part.stop();
-      throw new CommandError('The start was broken off.');
+      throw new CommandError(crash ?? 'The start was broken off.');
     }
     parts.push(part);
     void part.crashed?.then(async (words) => {
       if (stopping !== undefined) return;
+      crash = `${name} ${words}; the stack is stopped: see ${logOf(file)}, then run \`npm start\` again.`;
       await stop();
-      reportCrash(
-        `${name} ${words}; the stack is stopped: see ${logOf(file)}, then run \`npm start\` again.`,
-      );
+      reportCrash(crash);
     });
     log(`${name} is up`);
     return part.value;

@@ -33,6 +33,11 @@ async function confirmed(): Promise<boolean> {
       'Clear all memories, history, audit records and keys of the local stack? [y/N] ',
     );
     return /^y(es)?$/i.test(answer.trim());
+  } catch (error) {
+    if ((error as Error).name !== 'AbortError') throw error;
+    // Ctrl-C at the question is a no.
+    process.stderr.write('\n');
+    return false;
   } finally {
     terminal.close();
   }

@@ -49,7 +49,9 @@ export async function migrate(ownerUrl: string, options: MigrateOptions = {}): P
     } catch (error) {
       if (error instanceof CommandError) throw error;
       for (const line of notes) log(line);
-      throw new CommandError(`The migrations failed and were rolled back: ${(error as Error).message}`);
+      // The library puts the stack of what happened into some of its messages.
+      const [what] = (error as Error).message.split('\n');
+      throw new CommandError(`The migrations failed and were rolled back: ${what}`);
     }
   });
 }
