@@ -6,6 +6,7 @@ import { CommandError } from '../scripts/lib/command.ts';
 import { execute, type Result, TooLarge } from './neon/execute.ts';
 import { Pools } from './neon/pools.ts';
 import { parseRequest } from './neon/request.ts';
+import { freePort } from './ports.ts';
 
 export interface NeonOptions {
   readonly databasePort: number;
@@ -46,7 +47,7 @@ export async function startNeon(options: NeonOptions): Promise<Neon> {
       answerError(response, error);
     }
   });
-  server.listen(options.port ?? 0, '127.0.0.1');
+  server.listen(options.port ?? (await freePort()), '127.0.0.1');
   try {
     await once(server, 'listening');
   } catch {

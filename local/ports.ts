@@ -1,10 +1,17 @@
 import { createServer } from 'node:net';
 
-/** A port of the loopback interface that is free now. */
+/** Below the ports that systems give to outgoing connections: a client's socket must not take a server's place. */
+const FIRST = 10_000;
+const LAST = 32_000;
+const TRIES = 200;
+
+/** A port of the loopback interface that is free now, and stays free while its server is restarted. */
 export async function freePort(): Promise<number> {
-  const port = await listenOnce(0);
-  if (port === undefined) throw new Error('no port is free');
-  return port;
+  for (let tries = 0; tries < TRIES; tries++) {
+    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
+    if (await isPortFree(port)) return port;
+  }
+  throw new Error('no port is free');
 }
 
 /**
@@ -19,17 +26,10 @@ export async function choosePort(wanted = 0): Promise<number> {
 }
 
 /** Whether nothing listens on this port of the loopback interface. */
-export async function isPortFree(port: number): Promise<boolean> {
-  return (await listenOnce(port)) !== undefined;
-}
-
-function listenOnce(port: number): Promise<number | undefined> {
+export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? address?.port : undefined));
-    });
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
   });
 }

@@ -1,11 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { CommandError } from '../scripts/lib/command.ts';
+import { choosePort, isPortFree } from './ports.ts';
 import { engine } from './postgres/engine.ts';
 import { initialise, passwordFile, prepareFolder } from './postgres/folder.ts';
 import { clearStale, endPostmaster, postmasterFile, STOP_MS } from './postgres/postmaster.ts';
@@ -123,7 +123,7 @@ async function launch(
   log: (line: string) => void,
 ): Promise<{ port: number; server: Server }> {
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort(wanted);
+    const port = await portFor(wanted);
     const child = supervise(program(port));
     const server = serverOf(child, data, log);
     const failure = await Promise.race([ready(data, child), server.crashed]);
@@ -171,20 +171,11 @@ async function ready(data: string, child: ChildProcess): Promise<undefined> {
 }
 
 /** @throws CommandError when the port is taken. */
-async function freePort(port: number): Promise<number> {
-  const server = createServer();
-  server.listen(port, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-  } catch {
-    throw new CommandError(
-      `Port ${port} is taken: stop what listens there, or choose another port for Postgres.`,
-    );
-  }
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : port;
+async function portFor(wanted: number): Promise<number> {
+  if (wanted === 0 || (await isPortFree(wanted))) return choosePort(wanted);
+  throw new CommandError(
+    `Port ${wanted} is taken: stop what listens there, or choose another port for Postgres.`,
+  );
 }
 
 async function asAdmin<T>(url: string, use: (admin: pg.Client) => Promise<T>): Promise<T> {
