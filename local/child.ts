@@ -1,8 +1,13 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { killGroup } from './process.ts';
+
+/** How long a killed process may take to let go of what it held, in milliseconds. */
+const CLOSE_MS = 5000;
 
 const SUPERVISOR = fileURLToPath(new URL('./supervisor.ts', import.meta.url));
 
@@ -51,6 +56,11 @@ export function startChild({ argv, cwd, env, onLine, graceMs = 5000 }: ChildOpti
   lines(supervisor.stdout as Readable, onLine);
   lines(supervisor.stderr as Readable, onLine);
 
+  // Not the child's own 'close', which never comes once its channel was closed from here.
+  const silent = Promise.all([
+    once(supervisor.stdout as Readable, 'close'),
+    once(supervisor.stderr as Readable, 'close'),
+  ]);
   const exited = new Promise<Exit>((resolve) => {
     let exit: Exit | undefined;
     supervisor.on('message', (message) => {
@@ -60,10 +70,14 @@ export function startChild({ argv, cwd, env, onLine, graceMs = 5000 }: ChildOpti
     supervisor.on('exit', (code, signal) => {
       // Killed alone, the supervisor leaves its group behind.
       if (pid > 0) killGroup(pid);
-      const done = () => resolve(exit ?? { code, signal });
+      const done = async () => {
+        // The process itself holds the streams until it is gone, and its ports with it.
+        await Promise.race([silent, sleep(CLOSE_MS, undefined, { ref: false })]);
+        resolve(exit ?? { code, signal });
+      };
       // The report may still be on its way through the channel.
-      if (supervisor.connected) supervisor.once('disconnect', done);
-      else done();
+      if (supervisor.connected) supervisor.once('disconnect', () => void done());
+      else void done();
     });
   });
 
