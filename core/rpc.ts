@@ -71,10 +71,19 @@ export interface LogStatus {
   readonly lastFailure?: string;
 }
 
+export interface HeldRecord {
+  /** The canonical text. */
+  readonly text: string;
+  /** Its leaf hash, hex. */
+  readonly leaf: string;
+}
+
 export interface AuditLogRpc {
   /** One answer per entry, in order; one refused entry never fails another. */
   append(entries: readonly AppendEntry[]): Promise<AppendAnswer[]>;
   status(): Promise<LogStatus>;
+  /** A record that is still held here, whatever Postgres has; `null`: it left, or never was. */
+  record(place: Place): Promise<HeldRecord | null>;
 }
 
 // ---- OwnerIndex ------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import { log, logNamed } from './log.ts';
 import { auditLogSettings, buildParts, OWNER_RETENTION_MS } from './parts.ts';
 import { Problem, renderProblem } from './problem.ts';
-import { health, ready } from './routes/health.ts';
+import { handlers } from './routes/index.ts';
 import { ensurePartitions, probes } from './routes/probes.ts';
 
 const DEPS = { log: logNamed };
@@ -40,8 +40,7 @@ function config(env: Env): Config {
 function appFor(env: Env): App {
   if (built?.env !== env) {
     const parts = buildParts(config(env), env);
-    const handlers = { 'governance.health': health, 'governance.ready': ready(probes(parts, env)) };
-    built = { env, app: createApp(parts, handlers) };
+    built = { env, app: createApp(parts, handlers(parts, probes(parts, env))) };
   }
   return built.app;
 }

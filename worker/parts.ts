@@ -5,6 +5,7 @@ import { Recorder } from './audit/recorder.ts';
 import { createVerifier } from './auth/verify.ts';
 import type { Config } from './config.ts';
 import { createGate } from './gate.ts';
+import { createAuditReader } from './governance/audit-reader.ts';
 import { InflightBytes } from './mem0/inflight.ts';
 import { Upstream } from './mem0/upstream.ts';
 import { createOwners } from './owners.ts';
@@ -39,15 +40,19 @@ export function auditLogSettings(config: Config): AuditLogSettings {
 export function buildParts(config: Config, env: Env): Parts {
   const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
   const { id, key } = config.AUDIT_PSEUDONYM_KEY;
+  const auditLog = (name: string) => env.AUDIT_LOG.getByName(name) as unknown as AuditLogRpc;
   return {
     config,
     inflight,
     bodies: new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES),
     personal: keyedPseudonyms(id, key),
     patience: { recordMs: 10_000, outcomeMs: 60_000 },
-    recorder: new Recorder({
-      object: (name) => env.AUDIT_LOG.getByName(name) as unknown as AuditLogRpc,
+    recorder: new Recorder({ object: auditLog, shards: config.AUDIT_SHARDS }),
+    auditReader: createAuditReader({
+      url: config.AUDIT_READER_URL,
+      endpoint: config.AUDIT_SQL_ENDPOINT,
       shards: config.AUDIT_SHARDS,
+      object: auditLog,
     }),
     verifier: createVerifier(config.ISSUERS, {
       fetch: (input, init) => fetch(input, init),

@@ -35,6 +35,7 @@ export const PROBLEMS = {
   gate_unavailable: [503, 'The rate limit cannot be checked at the moment', 'Try again later.'],
   owners_unavailable: [503, 'Ownership cannot be checked at the moment', 'Try again later.'],
   audit_unavailable: [503, 'The request could not be recorded, so it is refused', 'Try again later.'],
+  audit_unreadable: [503, 'The audit log cannot be read at the moment', 'Try again later.'],
   audit_outcome_unrecorded: [
     503,
     'The change may have happened, but its outcome could not be recorded',

@@ -25,6 +25,19 @@ function fill(world: World): void {
   throw new Error('the log takes all it is given');
 }
 
+describe('a record', () => {
+  it('can be read where it is, and nowhere else', () => {
+    const world = new World();
+    const [answer] = world.append(read('a'), read('b'))!;
+    const { leaf, log } = answer as Extract<AppendAnswer, { ok: true }>;
+    expect(world.machine.record({ log, index: 0 })).toEqual({ leaf, text: expect.stringContaining('"a"') });
+    expect(world.machine.record({ log, index: 2 })).toBeNull();
+    for (const other of ['acme~0~2', 'acme~1~1', 'globex~0~1', 'nonsense']) {
+      expect(world.machine.record({ log: other, index: 0 }), other).toBeNull();
+    }
+  });
+});
+
 describe('a batch', () => {
   it('is answered in order, and one refusal fails nobody else', () => {
     const world = new World();

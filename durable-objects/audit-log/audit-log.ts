@@ -1,5 +1,6 @@
 import { DurableObject } from 'cloudflare:workers';
-import type { AppendAnswer, AppendEntry, AuditLogRpc, LogStatus } from '../../core/rpc.ts';
+import type { Place } from '../../core/record.ts';
+import type { AppendAnswer, AppendEntry, AuditLogRpc, HeldRecord, LogStatus } from '../../core/rpc.ts';
 import { Flusher, type Log } from './flush.ts';
 import { AuditMachine } from './machine.ts';
 import { neonSink } from './neon.ts';
@@ -76,6 +77,10 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
       failures,
       ...(lastFailure === undefined ? {} : { lastFailure }),
     };
+  }
+
+  async record(place: Place): Promise<HeldRecord | null> {
+    return this.#machine.record(place);
   }
 
   /**

@@ -1,5 +1,6 @@
-import { logName } from '../../core/names.ts';
-import type { AppendAnswer, AppendEntry } from '../../core/rpc.ts';
+import { logName, parseLogName } from '../../core/names.ts';
+import type { Place } from '../../core/record.ts';
+import type { AppendAnswer, AppendEntry, HeldRecord } from '../../core/rpc.ts';
 import { appendEntry } from './append.ts';
 import { nextDuty, nextPrune, prune, runDuties } from './duties.ts';
 import { type Change, change } from './ledger.ts';
@@ -65,6 +66,19 @@ export class AuditMachine {
     return this.#change(wall, (current) =>
       entries.map((entry) => appendEntry(current, entry, this.#settings)),
     );
+  }
+
+  /** A record of any epoch, while it is held here. */
+  record({ log, index }: Place): HeldRecord | null {
+    const name = parseLogName(log);
+    const { tenant, shard } = this.#name;
+    if (name?.tenant !== tenant || name.shard !== shard) return null;
+    const [row] = this.#sql.exec<{ text: string; leaf: string }>(
+      'SELECT text, hash AS leaf FROM record JOIN leaf USING (epoch, idx) WHERE epoch = ? AND idx = ?',
+      name.epoch,
+      index,
+    );
+    return row ?? null;
   }
 
   /** Does what has fallen due; says whether more is due at once. */

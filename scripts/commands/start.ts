@@ -127,8 +127,8 @@ function curls(gateway: string) {
     { role: 'admin', does: 'deletes all of a user', args: `-X DELETE '${gateway}/memories?user_id=alice'` },
     {
       role: 'auditor',
-      does: 'is refused: it reads the audit log and no memories',
-      args: `'${gateway}/memories?user_id=alice'`,
+      does: 'reads what the three above left behind',
+      args: `'${gateway}/governance/v1/audit?limit=10'`,
     },
   ] satisfies { readonly role: string; readonly does: string; readonly args: string }[];
 }

@@ -9,11 +9,12 @@ import { keyedPseudonyms } from '../../worker/audit/personal.ts';
 import { Recorder } from '../../worker/audit/recorder.ts';
 import { createVerifier } from '../../worker/auth/verify.ts';
 import { readConfig } from '../../worker/config.ts';
+import type { AuditReader } from '../../worker/governance/audit-reader.ts';
 import { InflightBytes } from '../../worker/mem0/inflight.ts';
 import { Upstream } from '../../worker/mem0/upstream.ts';
 import type { Parts } from '../../worker/pipeline/stage.ts';
 import { createPolicy } from '../../worker/policy/policy.ts';
-import { health } from '../../worker/routes/health.ts';
+import { handlers } from '../../worker/routes/index.ts';
 import { FakeIssuer } from '../fakes/issuer.ts';
 
 const ISSUER = 'https://id.example.com';
@@ -49,6 +50,10 @@ export class Bench {
   readonly asked: Request[] = [];
   readonly background: Promise<unknown>[] = [];
   policy = policy;
+  auditReader: AuditReader = {
+    page: async () => ({ rows: [], logs: [] }),
+    record: async () => undefined,
+  };
   keys: () => Response = () => Response.json(issuer.jwks());
 
   append(name: string, entries: readonly AppendEntry[]): AppendAnswer[] {
@@ -90,9 +95,11 @@ export class Bench {
         object: (name) => ({
           append: async (entries) => this.append(name, entries),
           status: () => Promise.reject(new Error('not asked')),
+          record: () => Promise.reject(new Error('not asked')),
         }),
         shards: 1,
       }),
+      auditReader: this.auditReader,
       verifier: createVerifier(config.ISSUERS, { fetch: async () => this.keys(), maxStaleMs: 0 }),
       gate: { windowMs: 60_000, admit: () => this.gate() },
       owners: { register: async () => undefined, owned: async () => false },
@@ -111,7 +118,7 @@ export class Bench {
         },
       }),
     };
-    return { app: createApp(parts, { 'governance.health': health }), inflight, bodies };
+    return { app: createApp(parts, handlers(parts, [])), inflight, bodies };
   }
 
   async send(path: string, options: Sent = {}): Promise<Response> {

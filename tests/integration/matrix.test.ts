@@ -22,6 +22,7 @@ const BODIES: { readonly [operation: string]: unknown } = {
   'oss.memories.update': { text: 'coffee' },
   'platform.memories.batch_update': { memories: [{ memory_id: MEMORY_ID, text: 'x' }] },
   'platform.memories.batch_delete': { memories: [{ memory_id: MEMORY_ID }] },
+  'governance.explain': { method: 'GET', path: '/memories?user_id=bob', roles: ['agent-reader'] },
 };
 const BATCH = { memories: [{ memory_id: MEMORY_ID }] };
 
@@ -30,12 +31,20 @@ function requestFor(row: Operation): { method: string; path: string; body?: unkn
   const path = row.path
     .replace(/\{(memory_id|event_id)\}/g, MEMORY_ID)
     .replace('{entity_id}', 'bob')
+    .replace('{log}', 'acme~0~1')
+    .replace('{index}', '999999')
     .replace(/\{[a-z_]+=([a-z]+)[a-z|]*\}/, '$1')
     .replace('/**', '/x');
   const needsId = row.scope.startsWith('ids') && row.query !== 'any' && 'user_id' in row.query;
   const bodied = method === 'POST' || method === 'PUT' || /batch/.test(row.path);
   const body = BODIES[row.id] ?? (/batch/.test(row.path) ? BATCH : {});
   return { method, path: needsId ? `${path}?user_id=bob` : path, ...(bodied ? { body } : {}) };
+}
+
+function servedStatus({ serve, path }: Operation): number {
+  if (serve.oss === 'refuse') return 501;
+  // No log holds a record at that index.
+  return path.includes('{index}') ? 404 : 200;
 }
 
 /** A Mem0 that holds one memory, of acme's bob. */
@@ -75,7 +84,7 @@ describe.each(ROLES)('%s', (role) => {
     const before = mem0.requests.length;
     const answer = await rig.call(method, path, await rig.token('acme', role), body);
     const allowed = row.access === 'governed' && MAY[role].includes(row.action);
-    const served = row.serve.oss === 'forward' ? 200 : 501;
+    const served = servedStatus(row);
     expect(answer.status, JSON.stringify(answer.json)).toBe(allowed ? served : 403);
     expect(answer.headers.get('audit-record')).toMatch(/^acme~0~1\/\d+;[0-9a-f]{64}$/);
     if (answer.status !== 200) expect(mem0.requests.length, 'nothing reaches Mem0').toBe(before);

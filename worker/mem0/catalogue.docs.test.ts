@@ -10,7 +10,10 @@ const HEADINGS: { readonly [D in Dialect]: readonly [string, string] } = {
     'Mem0 Platform',
     'Trailing slashes everywhere. Known, policed and recorded; what is refused is answered 501.',
   ],
-  governance: ['The gateway itself', 'Public: served without identity, and without a record.'],
+  governance: [
+    'The gateway itself',
+    'What is **public** is served without identity, and without a record. docs/openapi.json describes them all.',
+  ],
 };
 
 const code = (text: string) => `\`${text.replaceAll('|', '\\|')}\``;
@@ -21,7 +24,7 @@ function line(row: Operation): string {
     code(row.id),
     row.method === '*' ? 'any' : row.method,
     code(row.path),
-    row.access === 'deny' ? '**deny**' : row.action,
+    row.access === 'governed' ? row.action : `**${row.access}**`,
     row.serve.oss,
     row.scope,
     row.owner,

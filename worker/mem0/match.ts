@@ -1,3 +1,4 @@
+import { parseLogName } from '../../core/names.ts';
 import { TREE } from './catalogue/index.ts';
 import type { Node, SegmentClass } from './catalogue/tree.ts';
 import type { Operation } from './catalogue/types.ts';
@@ -8,6 +9,8 @@ export type ParameterFault =
   | 'encoded_separator'
   | 'memory_id_malformed'
   | 'event_id_malformed'
+  | 'log_malformed'
+  | 'index_malformed'
   | IdFault;
 
 export type Match =
@@ -22,6 +25,9 @@ export type Match =
   /** Rows stand here, for other methods. */
   | { readonly kind: 'method'; readonly allow: readonly string[] }
   | { readonly kind: 'unknown' };
+
+/** A record's index, far below where numbers stop being exact. */
+const INDEX = /^(?:0|[1-9]\d{0,14})$/;
 
 const UNKNOWN: Match = { kind: 'unknown' };
 
@@ -75,6 +81,10 @@ function decode(name: SegmentClass, segment: string): Decoded {
       return isUuid(text) ? { ok: true, value: text } : { ok: false, reason: 'memory_id_malformed' };
     case 'event_id':
       return isUuid(text) ? { ok: true, value: text } : { ok: false, reason: 'event_id_malformed' };
+    case 'log':
+      return parseLogName(text) ? { ok: true, value: text } : { ok: false, reason: 'log_malformed' };
+    case 'index':
+      return INDEX.test(text) ? { ok: true, value: text } : { ok: false, reason: 'index_malformed' };
     case 'entity_id': {
       const id = parseId(text);
       return id.ok ? { ok: true, value: id.id } : id;

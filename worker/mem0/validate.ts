@@ -1,9 +1,9 @@
-import { ZodObject, type ZodType } from 'zod';
+import { ZodObject, type ZodType, z } from 'zod';
 import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
 import type { Operation, QueryKind } from './catalogue/types.ts';
 import { type EntityIds, parseFilter } from './filters.ts';
-import { ENTITY_IDS, type EntityIdKind, parseId } from './ids.ts';
+import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from './ids.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { checkMetadata } from './metadata.ts';
 import { type Checked, type Fault, fault, REASONS, type Reason } from './reasons.ts';
@@ -92,10 +92,25 @@ function checkQuery(
 }
 
 function valueFault(kind: Exclude<QueryKind, { kind: 'id' }>, text: string): Reason | undefined {
-  if (kind.kind === 'boolean') return text === 'true' || text === 'false' ? undefined : 'wrong_type';
-  if (!/^(?:0|[1-9]\d{0,8})$/.test(text)) return 'wrong_type';
-  return Number(text) < kind.min || Number(text) > kind.max ? 'out_of_range' : undefined;
+  switch (kind.kind) {
+    case 'boolean':
+      return text === 'true' || text === 'false' ? undefined : 'wrong_type';
+    case 'integer':
+      if (!/^(?:0|[1-9]\d{0,8})$/.test(text)) return 'wrong_type';
+      return Number(text) < kind.min || Number(text) > kind.max ? 'out_of_range' : undefined;
+    case 'choice':
+      return kind.of.includes(text) ? undefined : 'not_a_choice';
+    case 'time':
+      return TIME.safeParse(text).success ? undefined : 'not_a_time';
+    case 'uuid':
+      return isUuid(text) ? undefined : 'not_a_uuid';
+    case 'text':
+      if (text === '') return 'empty';
+      return text.length > kind.max ? 'too_large' : undefined;
+  }
 }
+
+const TIME = z.iso.datetime({ offset: true });
 
 interface CheckedBody {
   readonly ids: EntityIds;

@@ -11,6 +11,7 @@ import { answerProblem } from './answer.ts';
 import type { AuthenticateVars } from './authenticate.ts';
 import type { AuthorizeVars } from './authorize.ts';
 import type { ForwardVars } from './forward.ts';
+import type { GovernVars } from './govern.ts';
 import type { ResolveVars } from './resolve.ts';
 import type { ScopeVars } from './scope.ts';
 import type { Parts, Stage } from './stage.ts';
@@ -28,7 +29,14 @@ export interface AuditVars {
 
 /** Everything that stages below may have added by the time a record is made. */
 type Below = Partial<
-  AuthenticateVars & ResolveVars & AdmitVars & AuthorizeVars & ScopeVars & ForwardVars & UnscopeVars
+  AuthenticateVars &
+    ResolveVars &
+    AdmitVars &
+    AuthorizeVars &
+    GovernVars &
+    ScopeVars &
+    ForwardVars &
+    UnscopeVars
 >;
 
 /**
@@ -132,7 +140,11 @@ function whatIsKnown(
     session: vars.principal?.session,
     operation: vars.match?.kind === 'row' ? vars.match.operation : undefined,
     decision: vars.decision,
-    touched: [...(vars.scoped?.touched ?? []), ...(vars.checked?.memoryIds ?? [])],
+    touched: [
+      ...(vars.scoped?.touched ?? []),
+      ...(vars.checked?.memoryIds ?? []),
+      ...(vars.governed?.touched ?? []),
+    ],
     cut: vars.scoped?.cut ?? false,
     problem,
     status,

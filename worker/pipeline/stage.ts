@@ -4,6 +4,7 @@ import type { Recorder } from '../audit/recorder.ts';
 import type { Verifier } from '../auth/verify.ts';
 import type { Config } from '../config.ts';
 import type { Gate } from '../gate.ts';
+import type { AuditReader } from '../governance/audit-reader.ts';
 import type { InflightBytes } from '../mem0/inflight.ts';
 import type { Upstream } from '../mem0/upstream.ts';
 import type { Owners } from '../owners.ts';
@@ -24,6 +25,7 @@ export interface Parts {
   /** How long a record is tried before its request is refused; and the outcome of a change that was forwarded. */
   readonly patience: { readonly recordMs: number; readonly outcomeMs: number };
   readonly personal: Personal;
+  readonly auditReader: AuditReader;
   readonly verifier: Verifier;
   readonly gate: Gate;
   readonly policy: Policy;

@@ -1,11 +1,10 @@
 import type { Config } from '../config.ts';
 import { checkContentEncoding, checkContentType, readBody } from '../http/body.ts';
 import { parseJson } from '../http/json.ts';
-import { parseQuery } from '../http/query.ts';
 import type { Hold } from '../mem0/inflight.ts';
-import type { Match } from '../mem0/match.ts';
-import { type ValidRequest, validateOperation } from '../mem0/validate.ts';
-import { Problem, type ProblemCode } from '../problem.ts';
+import { invalid, understand } from '../mem0/understand.ts';
+import type { ValidRequest } from '../mem0/validate.ts';
+import { Problem } from '../problem.ts';
 import type { AuditVars } from './audit.ts';
 import type { ResolveVars } from './resolve.ts';
 import type { Parts, Stage } from './stage.ts';
@@ -25,13 +24,7 @@ export function validate({ config }: Parts): Stage<TransportVars & AuditVars & R
   return async (c, next) => {
     const { target } = c.var.transport;
     const body = await bodyOf(c.req.raw, config, c.var.bodyHold);
-    const operation = row(c.var.match);
-    const query = parseQuery(target.ok ? target.query : '');
-    if (!query.ok) throw invalid('invalid_query', query.reason);
-    const valid = validateOperation(operation.operation, operation.params, query.entries, body);
-    if (!valid.ok)
-      throw invalid(valid.in === 'query' ? 'invalid_query' : 'invalid_body', valid.reason, valid);
-    c.set('request', valid.request);
+    c.set('request', understand(c.var.match, target.ok ? target.query : '', body));
     return next();
   };
 }
@@ -61,34 +54,4 @@ async function bodyOf(request: Request, config: Config, hold: Hold): Promise<unk
 
 function tooLarge(max: number): Problem {
   return invalid('payload_too_large', 'body_too_large', { detail: `The body is larger than ${max} bytes.` });
-}
-
-function row(found: Match): Extract<Match, { kind: 'row' }> {
-  switch (found.kind) {
-    case 'row':
-      return found;
-    case 'bad_parameter':
-      throw invalid('invalid_target', found.reason);
-    case 'method':
-      throw new Problem('method_not_allowed', {
-        reason: 'unknown_route',
-        decision: 'deny',
-        headers: { allow: found.allow.join(', ') },
-      });
-    case 'unknown':
-      throw new Problem('not_found', { reason: 'unknown_route', decision: 'deny' });
-  }
-}
-
-function invalid(
-  code: ProblemCode,
-  reason: string,
-  more: { readonly detail?: string; readonly pointer?: string } = {},
-): Problem {
-  return new Problem(code, {
-    reason,
-    decision: 'invalid_request',
-    ...(more.detail === undefined ? {} : { detail: more.detail }),
-    ...(more.pointer === undefined ? {} : { place: more.pointer }),
-  });
 }

@@ -10,7 +10,13 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TR
 
 /** Paths that a row is meant for: each word of an alternative, and both ends of a family. */
 function examples(row: Operation): string[] {
-  let paths = [row.path.replace(/\{(memory_id|event_id)\}/g, UUID).replace('{entity_id}', 'b%40b')];
+  let paths = [
+    row.path
+      .replace(/\{(memory_id|event_id)\}/g, UUID)
+      .replace('{entity_id}', 'b%40b')
+      .replace('{log}', 'acme~0~1')
+      .replace('{index}', '17'),
+  ];
   const words = /\{[a-z_]+=([a-z|]+)\}/.exec(row.path);
   if (words)
     paths = paths.flatMap((path) => words[1]!.split('|').map((word) => path.replace(words[0], word)));

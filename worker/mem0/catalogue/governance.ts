@@ -1,28 +1,94 @@
-import type { Operation } from './types.ts';
+import { ExplainRequest } from '../../governance/schemas.ts';
+import type { Operation, QueryKind } from './types.ts';
+
+const EVALUATED = { oss: 'evaluate', platform: 'evaluate' } as const;
+const common = {
+  dialect: 'governance',
+  method: 'GET',
+  query: {},
+  body: 'none',
+  ids: [],
+  phi: [],
+  scope: 'none',
+  serve: EVALUATED,
+  answer: 'unread',
+  owner: 'none',
+} as const;
 
 function open(id: string, path: string, summary: string): Operation {
-  return {
-    id,
-    dialect: 'governance',
-    method: 'GET',
-    path,
-    action: 'read',
-    access: 'public',
-    resource: 'status',
-    query: {},
-    body: 'none',
-    ids: [],
-    phi: [],
-    scope: 'none',
-    serve: { oss: 'evaluate', platform: 'evaluate' },
-    answer: 'unread',
-    owner: 'none',
-    summary,
-  };
+  return { ...common, id, path, action: 'read', access: 'public', resource: 'status', summary };
 }
+
+const TIME: QueryKind = { kind: 'time' };
+const text = (max: number): QueryKind => ({ kind: 'text', max });
 
 /** The gateway's own operations. The public ones are this fixed list; they hold nothing of a tenant. */
 export const GOVERNANCE: readonly Operation[] = [
   open('governance.health', '/health', 'Says that the gateway is alive.'),
   open('governance.ready', '/ready', 'Says per part whether the gateway can serve.'),
+  open('governance.openapi', '/governance/v1/openapi.json', 'Describes the gateway’s own API.'),
+  {
+    ...common,
+    id: 'governance.audit.list',
+    path: '/governance/v1/audit',
+    action: 'audit_read',
+    access: 'governed',
+    resource: 'audit',
+    query: {
+      from: TIME,
+      to: TIME,
+      actor: text(256),
+      action: { kind: 'choice', of: ['read', 'write', 'delete', 'audit_read', 'admin', 'self'] },
+      decision: {
+        kind: 'choice',
+        of: ['allow', 'deny', 'invalid_request', 'rate_limited', 'unauthenticated'],
+      },
+      request_id: { kind: 'uuid' },
+      resource_id: text(256),
+      limit: { kind: 'integer', min: 1, max: 500 },
+      cursor: text(1024),
+    },
+    owner: 'issued',
+    summary: 'Reads the tenant’s audit records, newest first.',
+  },
+  {
+    ...common,
+    id: 'governance.audit.get',
+    path: '/governance/v1/audit/{log}/{index}',
+    action: 'audit_read',
+    access: 'governed',
+    resource: 'audit',
+    owner: 'issued',
+    summary: 'Reads one audit record of the tenant.',
+  },
+  {
+    ...common,
+    id: 'governance.receipts.get',
+    path: '/governance/v1/receipts/{log}/{index}',
+    action: 'self',
+    access: 'governed',
+    resource: 'receipt',
+    owner: 'issued',
+    summary: 'Reads the record of one of the caller’s own requests.',
+  },
+  {
+    ...common,
+    id: 'governance.whoami',
+    path: '/governance/v1/whoami',
+    action: 'self',
+    access: 'governed',
+    resource: 'principal',
+    summary: 'Says who calls, what is left of the rate limit, and what the caller may do.',
+  },
+  {
+    ...common,
+    id: 'governance.explain',
+    method: 'POST',
+    path: '/governance/v1/explain',
+    action: 'audit_read',
+    access: 'governed',
+    resource: 'policy',
+    body: ExplainRequest,
+    summary: 'Says what would become of a described request, without carrying it out.',
+  },
 ];

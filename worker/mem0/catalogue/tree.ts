@@ -1,8 +1,14 @@
 import type { Operation } from './types.ts';
 
 /** A class of path segments; its check is in `match.ts`. */
-export type SegmentClass = 'memory_id' | 'entity_id' | 'event_id';
-const CLASSES: ReadonlySet<string> = new Set<SegmentClass>(['memory_id', 'entity_id', 'event_id']);
+export type SegmentClass = 'memory_id' | 'entity_id' | 'event_id' | 'log' | 'index';
+const CLASSES: ReadonlySet<string> = new Set<SegmentClass>([
+  'memory_id',
+  'entity_id',
+  'event_id',
+  'log',
+  'index',
+]);
 
 /**
  * One position in the paths. A literal wins over a class, a class over `tail`, and what was chosen is never

@@ -41,7 +41,13 @@ export type AnswerShape = 'item' | 'items' | 'added' | 'history' | 'message' | '
 export type QueryKind =
   | { readonly kind: 'id' }
   | { readonly kind: 'boolean' }
-  | { readonly kind: 'integer'; readonly min: number; readonly max: number };
+  | { readonly kind: 'integer'; readonly min: number; readonly max: number }
+  | { readonly kind: 'choice'; readonly of: readonly string[] }
+  /** RFC 3339 with an offset. */
+  | { readonly kind: 'time' }
+  /** Lower-case and canonical. */
+  | { readonly kind: 'uuid' }
+  | { readonly kind: 'text'; readonly max: number };
 
 /** The query parameters that are known. `any`: the operation is never forwarded, so nothing depends on them. */
 export type QuerySpec = { readonly [name: string]: QueryKind } | 'any';

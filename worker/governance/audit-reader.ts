@@ -1,0 +1,135 @@
+import { auditLogObject, parseLogName } from '../../core/names.ts';
+import type { Place } from '../../core/record.ts';
+import type { AuditLogRpc } from '../../core/rpc.ts';
+import { neonSql } from '../../durable-objects/audit-log/neon.ts';
+import { within } from '../gate.ts';
+import { type AuditQuery, pageStatement } from './audit-query.ts';
+
+export interface AuditRow extends Place {
+  readonly time: number;
+  readonly leaf: string;
+  readonly canonical: string;
+}
+
+/** How far a log can be read, and how many of its records only as bytes. */
+export interface LogExtent {
+  readonly log: string;
+  /** The number of indexes that the database holds. */
+  readonly head: number;
+  readonly quarantined: number;
+}
+
+export interface AuditPageRows {
+  /** Newest first; at most one more than the query's limit. */
+  readonly rows: readonly AuditRow[];
+  /** Every log of the tenant, as of the same moment as the rows. */
+  readonly logs: readonly LogExtent[];
+}
+
+export interface FoundRecord extends Place {
+  readonly leaf: string;
+  readonly canonical: string;
+  readonly stored: 'postgres' | 'log';
+}
+
+/** Reads the audit log within one tenant. Row security of the database holds the tenant, not the statement. */
+export interface AuditReader {
+  /** @throws AuditUnreadable */
+  page(tenant: string, query: AuditQuery, tokens: readonly string[]): Promise<AuditPageRows>;
+  /** A record of the tenant; `undefined` when there is none. @throws AuditUnreadable */
+  record(tenant: string, place: Place): Promise<FoundRecord | undefined>;
+}
+
+/** The database, or the log, could not be asked. Holds nothing of what it said. */
+export class AuditUnreadable extends Error {
+  constructor() {
+    super('the audit log cannot be read');
+    this.name = 'AuditUnreadable';
+  }
+}
+
+export interface AuditReaderOptions {
+  readonly url: string;
+  readonly endpoint: string | undefined;
+  /** Logs are looked for in objects of shards below this, and in no other: asking would make one. */
+  readonly shards: number;
+  readonly object: (name: string) => AuditLogRpc;
+}
+
+const TIMEOUT_MS = 15_000;
+/** The database gives up before we do, so that nothing runs on for nobody. */
+const STATEMENT_TIMEOUT_MS = 12_000;
+const LOG_TIMEOUT_MS = 5000;
+
+type Row = { readonly [column: string]: string | null };
+
+export function createAuditReader({ url, endpoint, shards, object }: AuditReaderOptions): AuditReader {
+  /** Runs statements as the tenant's reader, all of them on one snapshot. */
+  const read = async (
+    tenant: string,
+    statements: readonly { readonly text: string; readonly values: readonly (string | number)[] }[],
+  ): Promise<readonly (readonly Row[])[]> => {
+    try {
+      const sql = neonSql(url, endpoint, TIMEOUT_MS);
+      const [, ...results] = await sql.transaction(
+        [
+          sql`select set_config('audit.tenant', ${tenant}, true), set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`,
+          ...statements.map(({ text, values }) => sql.query(text, [...values])),
+        ],
+        { isolationLevel: 'RepeatableRead', readOnly: true },
+      );
+      return results as unknown as readonly (readonly Row[])[];
+    } catch {
+      throw new AuditUnreadable();
+    }
+  };
+
+  return {
+    async page(tenant, query, tokens) {
+      const [logs = [], rows = []] = await read(tenant, [LOGS, pageStatement(query, tokens)]);
+      return {
+        logs: logs.map(({ log, head, quarantined }) => ({
+          log: String(log),
+          head: Number(head),
+          quarantined: Number(quarantined),
+        })),
+        rows: rows.map((row) => ({ ...rowOf(row), time: Number(row.time_ms) })),
+      };
+    },
+
+    async record(tenant, { log, index }) {
+      const name = parseLogName(log);
+      if (name?.tenant !== tenant) return undefined;
+      const [rows = []] = await read(tenant, [{ text: RECORD, values: [log, index] }]);
+      if (rows[0]) return { ...rowOf(rows[0]), stored: 'postgres' };
+      if (name.shard >= shards) return undefined;
+      const asked = object(auditLogObject(name.tenant, name.shard)).record({ log, index });
+      const held = await within(LOG_TIMEOUT_MS, asked).catch(() => undefined);
+      if (held === undefined) throw new AuditUnreadable();
+      return held === null ? undefined : { log, index, leaf: held.leaf, canonical: held.text, stored: 'log' };
+    },
+  };
+}
+
+const LOGS = {
+  text: `select h.log, h.head::text,
+    (select count(*) from audit.quarantined q where q.log = h.log)::text as quarantined
+    from audit.log_head h order by h.log`,
+  values: [],
+};
+
+/** Text that was kept as bytes comes back as it is, because that is what was hashed. */
+const RECORD = `select log, index::text, canonical, encode(leaf, 'hex') as leaf from audit.record
+    where log = $1::text and index = $2::bigint
+  union all
+  select log, index::text, convert_from(bytes, 'UTF8'), encode(leaf, 'hex') from audit.quarantined
+    where log = $1::text and index = $2::bigint`;
+
+function rowOf(row: Row): { log: string; index: number; leaf: string; canonical: string } {
+  return {
+    log: String(row.log),
+    index: Number(row.index),
+    leaf: String(row.leaf),
+    canonical: String(row.canonical),
+  };
+}

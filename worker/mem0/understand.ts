@@ -1,0 +1,49 @@
+import { parseQuery } from '../http/query.ts';
+import { Problem, type ProblemCode } from '../problem.ts';
+import type { Match } from './match.ts';
+import { type ValidRequest, validateOperation } from './validate.ts';
+
+/**
+ * From the catalogue's answer, the raw query and the parsed body to a request that fits its row. Pure: what is
+ * carried out and what is only explained are understood alike.
+ * @throws Problem that says how it does not fit.
+ */
+export function understand(found: Match, rawQuery: string, body: unknown): ValidRequest {
+  const { operation, params } = row(found);
+  const query = parseQuery(rawQuery);
+  if (!query.ok) throw invalid('invalid_query', query.reason);
+  const valid = validateOperation(operation, params, query.entries, body);
+  if (valid.ok) return valid.request;
+  throw invalid(valid.in === 'query' ? 'invalid_query' : 'invalid_body', valid.reason, valid);
+}
+
+function row(found: Match): Extract<Match, { kind: 'row' }> {
+  switch (found.kind) {
+    case 'row':
+      return found;
+    case 'bad_parameter':
+      throw invalid('invalid_target', found.reason);
+    case 'method':
+      throw new Problem('method_not_allowed', {
+        reason: 'unknown_route',
+        decision: 'deny',
+        headers: { allow: found.allow.join(', ') },
+      });
+    case 'unknown':
+      throw new Problem('not_found', { reason: 'unknown_route', decision: 'deny' });
+  }
+}
+
+/** A refusal of the request's form. */
+export function invalid(
+  code: ProblemCode,
+  reason: string,
+  more: { readonly detail?: string; readonly pointer?: string } = {},
+): Problem {
+  return new Problem(code, {
+    reason,
+    decision: 'invalid_request',
+    ...(more.detail === undefined ? {} : { detail: more.detail }),
+    ...(more.pointer === undefined ? {} : { place: more.pointer }),
+  });
+}

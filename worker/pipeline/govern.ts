@@ -1,0 +1,43 @@
+import type { Operation } from '../mem0/catalogue/types.ts';
+import { asProblem } from '../problem.ts';
+import type { AdmitVars } from './admit.ts';
+import type { AuthenticateVars } from './authenticate.ts';
+import type { AuthorizeVars } from './authorize.ts';
+import type { Stage } from './stage.ts';
+import type { TransportVars } from './transport.ts';
+import type { ValidateVars } from './validate.ts';
+
+/** What a handler of the gateway's own API is given: everything that the stages before have established. */
+export type Governed = Readonly<TransportVars & AuthenticateVars & ValidateVars & AdmitVars & AuthorizeVars>;
+
+/** What a handler answers. It checks no role: the policy has. @throws Problem */
+export type GovernedHandler = (governed: Governed) => Promise<GovernedAnswer> | GovernedAnswer;
+
+export interface GovernedAnswer {
+  readonly body: object;
+  /** Ids that the record of this request names. */
+  readonly touched?: readonly string[];
+}
+
+export type GovernedHandlers = { readonly [operation: string]: GovernedHandler };
+
+export interface GovernVars {
+  governed?: { readonly touched: readonly string[] };
+}
+
+/** The gateway's own operations end here, where Mem0's go on to be scoped and forwarded. */
+export function govern(handlers: GovernedHandlers): Stage<Governed, GovernVars> {
+  return async (c, next) => {
+    const { operation } = c.var.request;
+    if (operation.dialect !== 'governance') return next();
+    const { body, touched = [] } = await handlerFor(handlers, operation)(c.var);
+    c.set('governed', { touched });
+    return c.json(body);
+  };
+}
+
+function handlerFor(handlers: GovernedHandlers, { id }: Operation): GovernedHandler {
+  const handler = Object.hasOwn(handlers, id) ? handlers[id] : undefined;
+  if (!handler) throw asProblem(new Error(`no handler for ${id}`));
+  return handler;
+}

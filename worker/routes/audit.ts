@@ -1,0 +1,103 @@
+import type { AuditRecord, Place } from '../../core/record.ts';
+import type { Personal } from '../audit/personal.ts';
+import { readAuditQuery } from '../governance/audit-query.ts';
+import { type AuditReader, AuditUnreadable, type FoundRecord } from '../governance/audit-reader.ts';
+import type { AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
+import { ENTITY_IDS } from '../mem0/ids.ts';
+import { REASONS } from '../mem0/reasons.ts';
+import { invalid } from '../mem0/understand.ts';
+import type { Governed, GovernedHandler } from '../pipeline/govern.ts';
+import { Problem } from '../problem.ts';
+
+interface AuditRoutes {
+  readonly reader: AuditReader;
+  readonly personal: Personal;
+}
+
+/** `GET /governance/v1/audit`: a page of the tenant's records. */
+export function listAudit({ reader, personal }: AuditRoutes): GovernedHandler {
+  return async ({ request, principal }) => {
+    const read = readAuditQuery(request.query);
+    if (!read.ok) {
+      const { reason, pointer } = read;
+      throw invalid('invalid_query', reason, { detail: REASONS[reason], pointer });
+    }
+    const { query, cursorOf } = read;
+    const { rows, logs } = await readable(async () =>
+      reader.page(principal.tenant, query, await tokensOf(personal, principal.tenant, query.resourceId)),
+    );
+    const page = rows.slice(0, query.limit);
+    const last = page.at(-1);
+    const body: AuditPageAnswer = {
+      records: page.map(({ log, index, leaf, canonical }) => ({
+        log,
+        index,
+        leaf,
+        record: JSON.parse(canonical) as AuditPageAnswer['records'][number]['record'],
+      })),
+      logs: logs.map(({ log, head, quarantined }) => ({
+        log,
+        complete_to: head === 0 ? null : head - 1,
+        quarantined,
+      })),
+      next_cursor: last !== undefined && rows.length > page.length ? cursorOf(last) : null,
+    };
+    return { body };
+  };
+}
+
+/** What an id may be called in a record: a memory's by itself, anything personal by its token. */
+async function tokensOf(
+  personal: Personal,
+  tenant: string,
+  id: string | undefined,
+): Promise<readonly string[]> {
+  if (id === undefined) return [];
+  return personal.tokens(
+    tenant,
+    ENTITY_IDS.map((kind) => ({ kind, value: id })),
+  );
+}
+
+/** `GET /governance/v1/audit/{log}/{index}`: one record of the tenant. */
+export function getAudit({ reader }: Pick<AuditRoutes, 'reader'>): GovernedHandler {
+  return async (governed) => storedRecord(await find(reader, governed));
+}
+
+/** `GET /governance/v1/receipts/{log}/{index}`: the record of one of the caller's own requests. */
+export function getReceipt({ reader }: Pick<AuditRoutes, 'reader'>): GovernedHandler {
+  return async (governed) => {
+    const found = await find(reader, governed);
+    const { actor, phase } = JSON.parse(found.canonical) as AuditRecord;
+    const { issuer, subject } = governed.principal;
+    // An event says what the gateway noticed about a request; that is the auditor's and not the caller's.
+    const own = actor?.issuer === issuer && actor.sub === subject && phase !== 'event';
+    if (!own) throw missing('not_own_record');
+    return storedRecord(found);
+  };
+}
+
+async function find(reader: AuditReader, { request, principal }: Governed): Promise<FoundRecord> {
+  const place: Place = { log: request.params.log!, index: Number(request.params.index) };
+  const found = await readable(() => reader.record(principal.tenant, place));
+  if (found === undefined) throw missing('no_record');
+  return found;
+}
+
+function storedRecord(found: FoundRecord): { body: StoredRecordAnswer; touched: readonly string[] } {
+  return { body: found, touched: [`${found.log}/${found.index}`] };
+}
+
+/** The same for a record that is not there, not the caller's, and of another tenant's log. */
+function missing(reason: string): Problem {
+  return new Problem('not_found', { reason, decision: 'deny' });
+}
+
+async function readable<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof AuditUnreadable)) throw error;
+    throw new Problem('audit_unreadable', { reason: 'audit_unreadable' });
+  }
+}

@@ -1,0 +1,36 @@
+import { openapi } from '../governance/openapi.ts';
+import type { GovernedHandlers } from '../pipeline/govern.ts';
+import type { PublicHandler } from '../pipeline/open.ts';
+import type { Parts } from '../pipeline/stage.ts';
+import { getAudit, getReceipt, listAudit } from './audit.ts';
+import { explainRequest } from './explain.ts';
+import { health, type Probe, ready } from './health.ts';
+import { whoami } from './whoami.ts';
+
+/** The handlers of the gateway's own operations, by their id in the catalogue. */
+export interface Handlers {
+  readonly open: { readonly [operation: string]: PublicHandler };
+  readonly governed: GovernedHandlers;
+}
+
+export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
+  const { auditReader: reader, personal, policy, gate } = parts;
+  let described: string | undefined;
+  return {
+    open: {
+      'governance.health': health,
+      'governance.ready': ready(probes),
+      'governance.openapi': (c) => {
+        described ??= JSON.stringify(openapi());
+        return c.body(described, 200, { 'content-type': 'application/json' });
+      },
+    },
+    governed: {
+      'governance.audit.list': listAudit({ reader, personal }),
+      'governance.audit.get': getAudit({ reader }),
+      'governance.receipts.get': getReceipt({ reader }),
+      'governance.whoami': whoami(policy, gate.windowMs),
+      'governance.explain': explainRequest(policy),
+    },
+  };
+}
