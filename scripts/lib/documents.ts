@@ -9,6 +9,37 @@ export interface DeadEnd {
   readonly text: string;
 }
 
+/** A fenced code block of a document. */
+export interface CodeBlock {
+  readonly document: string;
+  /** Of its first line of code, from 1. */
+  readonly line: number;
+  /** The first word behind the fence, and the words after it. */
+  readonly language: string;
+  readonly words: readonly string[];
+  readonly code: string;
+}
+
+export function codeBlocks(root: string, document: string): CodeBlock[] {
+  const blocks: CodeBlock[] = [];
+  let open:
+    | { readonly line: number; readonly info: string; readonly indent: number; readonly code: string[] }
+    | undefined;
+  for (const [at, text] of readFileSync(join(root, document), 'utf8').split('\n').entries()) {
+    const fence = /^( *)(?:```|~~~)(.*)$/.exec(text);
+    if (!fence) {
+      open?.code.push(text.slice(open.indent));
+    } else if (open) {
+      const [language = '', ...words] = open.info.split(/\s+/);
+      blocks.push({ document, line: open.line, language, words, code: open.code.join('\n') });
+      open = undefined;
+    } else {
+      open = { line: at + 2, info: fence[2]!.trim(), indent: fence[1]!.length, code: [] };
+    }
+  }
+  return blocks;
+}
+
 const LINK = /\[[^\]]*\]\(([^)\s]+)\)/g;
 /** A file of ours that is named in running text. */
 const NAMED_FILE =

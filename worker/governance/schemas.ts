@@ -167,7 +167,7 @@ export const ProblemBody = z.strictObject({
   title: z.string(),
   status: z.number().int(),
   detail: z.string(),
-  code: z.string().describe('Stable; docs/operations.md lists every one.'),
+  code: z.string().describe('Stable; docs/errors.md lists every one.'),
   request_id: z.string(),
   pointer: z.string().optional().describe('Where in the request the fault is (RFC 6901).'),
 });

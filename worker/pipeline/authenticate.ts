@@ -1,6 +1,7 @@
 import { challenge } from '../auth/challenge.ts';
 import { readCredential } from '../auth/credentials.ts';
 import { narrow, type Principal } from '../auth/principal.ts';
+import { log } from '../log.ts';
 import { Problem } from '../problem.ts';
 import type { Parts, Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
@@ -27,6 +28,7 @@ export function authenticate({ config, verifier }: Parts): Stage<TransportVars, 
     if (!credential.ok) throw unauthenticated(credential.reason);
     const verified = await verifier.verify(credential.token, Date.now());
     if (!verified.ok && verified.kind === 'keys_unavailable') {
+      log('keys_unavailable', { request_id: c.var.transport.requestId, reason: verified.reason });
       throw new Problem('keys_unavailable', { reason: verified.reason, decision: 'unauthenticated' });
     }
     if (!verified.ok) throw unauthenticated(verified.reason);
