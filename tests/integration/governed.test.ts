@@ -147,3 +147,43 @@ describe('a governed request', () => {
     expect(printed).not.toContain('postgresql://');
   });
 });
+
+describe('a filter with logic', () => {
+  const CITIES = ['Bern', 'Basel', 'Genf'];
+
+  beforeAll(async () => {
+    for (const [token, prefix] of [
+      [writer, 'ours'],
+      [stranger, 'theirs'],
+    ] as const) {
+      for (const [n, city] of CITIES.entries()) {
+        const messages = [{ role: 'user', content: `tea ${prefix} in ${city}` }];
+        const body = { messages, user_id: 'logic', infer: false, metadata: { city, n } };
+        expect((await rig.call('POST', '/memories', token, body)).status).toBe(200);
+      }
+    }
+  });
+
+  it.each([
+    [{ city: 'Bern' }, ['Bern']],
+    [{ city: { ne: 'Bern' } }, ['Basel', 'Genf']],
+    [{ city: ['Bern', 'Genf'] }, ['Bern', 'Genf']],
+    [{ city: { nin: ['Bern', 'Genf'] } }, ['Basel']],
+    [{ city: '*' }, CITIES],
+    [{ OR: [{ city: 'Bern' }, { n: { gte: 2 } }] }, ['Bern', 'Genf']],
+    [{ NOT: [{ city: 'Bern' }] }, ['Basel', 'Genf']],
+    [{ NOT: [{ city: 'nowhere' }], OR: [{ n: { gte: 0 } }, { city: '*' }] }, CITIES],
+    [{ AND: [{ city: { contains: 'B' } }, { n: { gt: 0 } }] }, ['Basel']],
+    // The engine lays AND over what stands before it.
+    [{ city: 'Bern', AND: [{ city: 'Genf' }] }, ['Genf']],
+  ])('finds the own rows that it is meant for, and no other: %j', async (filter, cities) => {
+    const body = { query: 'tea', filters: { user_id: 'logic', ...filter }, threshold: 0, top_k: 50 };
+    const { status, json } = await rig.call('POST', '/search', reader, body);
+    expect(status, JSON.stringify(json)).toBe(200);
+    const found = json.results.map(({ memory, metadata }: { memory: string; metadata: { city: string } }) => {
+      expect(memory).toContain('ours');
+      return metadata.city;
+    });
+    expect(found.sort()).toEqual([...cities].sort());
+  });
+});

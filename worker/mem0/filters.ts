@@ -7,62 +7,8 @@ import { type Checked, fault } from './reasons.ts';
 /** Ids as a client names them, without the tenant's namespace. */
 export type EntityIds = { readonly [K in EntityIdKind]?: string };
 
-/** A filter that was understood: all of its conditions hold at once. */
-export interface Filter {
-  readonly ids: EntityIds;
-  /** Conditions on metadata keys, rebuilt: a plain value, or exactly one operator. */
-  readonly conditions: JsonObject;
-}
-
-const MAX_CONDITIONS = 20;
-const MAX_LIST = 100;
-const MAX_TEXT = 1024;
-
-const LOGICAL: ReadonlySet<string> = new Set(['AND', 'OR', 'NOT', '$and', '$or', '$not']);
-const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
-/** The ids that the self-hosted server filters by. */
-const FILTER_IDS: ReadonlySet<string> = new Set(ENTITY_IDS.filter((kind) => kind !== 'app_id'));
-
-/**
- * A flat filter of the self-hosted server: ids as plain strings, metadata keys as a plain value or one
- * operator. A tree of AND, OR and NOT would let its children override the ids, so none is understood here.
- * @returns a fault whose pointer names fields of Mem0 only; a metadata key is told by its position.
- */
-export function parseFilter(value: unknown, pointer: string): Checked<Filter> {
-  if (!isObject(value)) return fault(pointer, 'wrong_type');
-  const entries = Object.entries(value);
-  if (entries.length > MAX_CONDITIONS) return fault(pointer, 'too_many');
-  const ids: { [K in EntityIdKind]?: string } = {};
-  const conditions: [string, Json][] = [];
-  for (const [at, [key, condition]] of entries.entries()) {
-    const where = `It is member ${at + 1} of the filter.`;
-    if (LOGICAL.has(key)) return fault(`${pointer}/${key}`, 'filter_logical');
-    if (FILTER_IDS.has(key)) {
-      const id = parseFilterId(condition, `${pointer}/${key}`);
-      if (!id.ok) return id;
-      ids[key as EntityIdKind] = id.value;
-      continue;
-    }
-    if (shadowsField(key)) return fault(`${pointer}/${key}`, 'filter_field');
-    if (!KEY.test(key) || key === '__proto__') return fault(pointer, 'filter_key', where);
-    const parsed = parseCondition(condition, pointer, where);
-    if (!parsed.ok) return parsed;
-    conditions.push([key, parsed.value]);
-  }
-  return { ok: true, value: { ids, conditions: objectOf(conditions) } };
-}
-
-function parseFilterId(value: unknown, pointer: string): Checked<string> {
-  if (isObject(value) || Array.isArray(value)) return fault(pointer, 'filter_operator_on_id');
-  if (typeof value !== 'string') return fault(pointer, 'wrong_type');
-  const id = parseId(value);
-  return id.ok ? { ok: true, value: id.id } : fault(pointer, id.reason);
-}
-
-type Operand = 'scalar' | 'ordered' | 'list' | 'text';
-
 /** The operators of a condition, and what each takes. */
-const OPERATORS: { readonly [operator: string]: Operand } = {
+const OPERATORS = {
   eq: 'scalar',
   ne: 'scalar',
   gt: 'ordered',
@@ -73,38 +19,175 @@ const OPERATORS: { readonly [operator: string]: Operand } = {
   nin: 'list',
   contains: 'text',
   icontains: 'text',
-};
+} as const;
 
-function parseCondition(value: unknown, pointer: string, where: string): Checked<Json> {
-  if (!isObject(value)) return parseScalar(value, pointer, where);
-  const [[operator, operand] = ['', undefined], ...others] = Object.entries(value);
-  // Engines differ on which of two operators they apply, so one it is.
-  if (others.length > 0 || !Object.hasOwn(OPERATORS, operator)) {
-    return fault(pointer, 'filter_operator', where);
-  }
-  const parsed = parseOperand(OPERATORS[operator]!, operand, pointer, where);
-  return parsed.ok ? { ok: true, value: objectOf([[operator, parsed.value]]) } : parsed;
+type Operator = keyof typeof OPERATORS;
+type Operand = (typeof OPERATORS)[Operator];
+type Scalar = string | number | boolean;
+
+/** What a key of the metadata must hold. */
+export interface Condition {
+  readonly kind: 'condition';
+  readonly key: string;
+  readonly test:
+    | { readonly is: 'equal'; readonly value: Scalar }
+    /** The key is there, whatever it holds. */
+    | { readonly is: 'present' }
+    | {
+        readonly is: 'compared';
+        readonly by: readonly (readonly [operator: Operator, operand: Scalar | readonly Scalar[]])[];
+      };
 }
 
-function parseOperand(takes: Operand, value: unknown, pointer: string, where: string): Checked<Json> {
-  if (takes === 'list') {
-    if (!Array.isArray(value) || value.length === 0 || value.length > MAX_LIST) {
-      return fault(pointer, 'filter_value', where);
+/** Groups of conditions: all of them, at least one of them, none of them. */
+export interface Groups {
+  readonly kind: 'AND' | 'OR' | 'NOT';
+  readonly groups: readonly (readonly Condition[])[];
+}
+
+/**
+ * A filter of the self-hosted server that was understood. Its members stand in the order in which they came: the
+ * server lays the conditions of AND over those beside it, so that of two on one key the later decides. Ids stand at
+ * the top alone, because there nothing can be laid over them.
+ */
+export interface Filter {
+  readonly ids: EntityIds;
+  readonly members: readonly (Condition | Groups)[];
+}
+
+const MAX_NODES = 256;
+const MAX_LIST = 100;
+const MAX_TEXT = 1024;
+
+const LOGICAL: ReadonlySet<string> = new Set<Groups['kind']>(['AND', 'OR', 'NOT']);
+const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
+const IDS: ReadonlySet<string> = new Set(ENTITY_IDS);
+/** The ids that the self-hosted server filters by. */
+const FILTER_IDS: ReadonlySet<string> = new Set(ENTITY_IDS.filter((kind) => kind !== 'app_id'));
+
+/** Where a fault is: a pointer down to the object, and which of its members. A metadata key is never named. */
+interface Place {
+  readonly pointer: string;
+  readonly where: string;
+}
+
+/** What is left of a filter's nodes. Owned by the parse that it was made for. */
+interface Budget {
+  nodes: number;
+}
+
+/**
+ * Reads a filter of the self-hosted server: ids as plain strings, conditions on metadata, and one level of AND, OR
+ * and NOT over such conditions, because the server understands no other. What is not listed is refused.
+ */
+export function parseFilter(value: unknown, pointer: string): Checked<Filter> {
+  if (!isObject(value)) return fault(pointer, 'wrong_type');
+  const budget: Budget = { nodes: MAX_NODES };
+  const ids: { [K in EntityIdKind]?: string } = {};
+  const members: (Condition | Groups)[] = [];
+  for (const [at, [key, content]] of Object.entries(value).entries()) {
+    if (FILTER_IDS.has(key)) {
+      const id = parseFilterId(content, `${pointer}/${key}`);
+      if (!id.ok) return id;
+      ids[key as EntityIdKind] = id.value;
+      continue;
     }
-    const out: Json[] = [];
+    const member = LOGICAL.has(key)
+      ? parseGroups(key as Groups['kind'], content, `${pointer}/${key}`, budget)
+      : parseCondition(key, content, { pointer, where: memberOf(at) }, budget);
+    if (!member.ok) return member;
+    members.push(member.value);
+  }
+  return { ok: true, value: { ids, members } };
+}
+
+const memberOf = (at: number) => `It is member ${at + 1} of the object.`;
+
+function parseFilterId(value: unknown, pointer: string): Checked<string> {
+  if (isObject(value) || Array.isArray(value)) return fault(pointer, 'filter_operator_on_id');
+  if (typeof value !== 'string') return fault(pointer, 'wrong_type');
+  const id = parseId(value);
+  return id.ok ? { ok: true, value: id.id } : fault(pointer, id.reason);
+}
+
+function parseGroups(kind: Groups['kind'], value: unknown, pointer: string, budget: Budget): Checked<Groups> {
+  if (!Array.isArray(value)) return fault(pointer, 'wrong_type');
+  if (value.length === 0) return fault(pointer, 'empty');
+  const groups: Condition[][] = [];
+  for (const [at, entry] of value.entries()) {
+    const group = parseGroup(entry, `${pointer}/${at}`, budget);
+    if (!group.ok) return group;
+    groups.push(group.value);
+  }
+  return { ok: true, value: { kind, groups } };
+}
+
+function parseGroup(value: unknown, pointer: string, budget: Budget): Checked<Condition[]> {
+  if (!isObject(value)) return fault(pointer, 'wrong_type');
+  const entries = Object.entries(value);
+  // Engines differ on whether nothing is fulfilled by everything.
+  if (entries.length === 0) return fault(pointer, 'empty');
+  const conditions: Condition[] = [];
+  for (const [at, [key, content]] of entries.entries()) {
+    if (IDS.has(key)) return fault(`${pointer}/${key}`, 'filter_id_inside');
+    if (LOGICAL.has(key)) return fault(`${pointer}/${key}`, 'filter_nested');
+    const condition = parseCondition(key, content, { pointer, where: memberOf(at) }, budget);
+    if (!condition.ok) return condition;
+    conditions.push(condition.value);
+  }
+  return { ok: true, value: conditions };
+}
+
+function parseCondition(key: string, value: unknown, place: Place, budget: Budget): Checked<Condition> {
+  budget.nodes -= 1;
+  if (budget.nodes < 0) return fault(place.pointer, 'too_many');
+  if (shadowsField(key) || key === 'memory_ids') return fault(`${place.pointer}/${key}`, 'filter_field');
+  if (!KEY.test(key) || key === '__proto__') return fault(place.pointer, 'filter_key', place.where);
+  const test = parseTest(value, place);
+  return test.ok ? { ok: true, value: { kind: 'condition', key, test: test.value } } : test;
+}
+
+function parseTest(value: unknown, place: Place): Checked<Condition['test']> {
+  if (Array.isArray(value)) {
+    const list = parseOperand('list', value, place);
+    return list.ok ? { ok: true, value: { is: 'compared', by: [['in', list.value]] } } : list;
+  }
+  if (!isObject(value)) {
+    const scalar = parseScalar(value, place);
+    if (!scalar.ok) return scalar;
+    // As text of its own the wildcard means that the key is there; trimmed, as the server reads it.
+    const present = typeof scalar.value === 'string' && scalar.value.trim() === '*';
+    return { ok: true, value: present ? { is: 'present' } : { is: 'equal', value: scalar.value } };
+  }
+  const by: [Operator, Scalar | readonly Scalar[]][] = [];
+  for (const [operator, operand] of Object.entries(value)) {
+    if (!Object.hasOwn(OPERATORS, operator)) return fault(place.pointer, 'filter_operator', place.where);
+    const parsed = parseOperand(OPERATORS[operator as Operator], operand, place);
+    if (!parsed.ok) return parsed;
+    by.push([operator as Operator, parsed.value]);
+  }
+  if (by.length === 0) return fault(place.pointer, 'filter_operator', place.where);
+  return { ok: true, value: { is: 'compared', by } };
+}
+
+function parseOperand(takes: Operand, value: unknown, place: Place): Checked<Scalar | readonly Scalar[]> {
+  const bad = () => fault(place.pointer, 'filter_value', place.where);
+  if (takes === 'list') {
+    if (!Array.isArray(value) || value.length === 0 || value.length > MAX_LIST) return bad();
+    const out: Scalar[] = [];
     for (const entry of value) {
-      const parsed = parseScalar(entry, pointer, where);
+      const parsed = parseScalar(entry, place);
       if (!parsed.ok) return parsed;
       out.push(parsed.value);
     }
     return { ok: true, value: out };
   }
-  const bad =
-    takes === 'text' ? typeof value !== 'string' : takes === 'ordered' && typeof value === 'boolean';
-  return bad ? fault(pointer, 'filter_value', where) : parseScalar(value, pointer, where);
+  if (takes === 'text' && typeof value !== 'string') return bad();
+  if (takes === 'ordered' && typeof value === 'boolean') return bad();
+  return parseScalar(value, place);
 }
 
-function parseScalar(value: unknown, pointer: string, where: string): Checked<Json> {
+function parseScalar(value: unknown, { pointer, where }: Place): Checked<Scalar> {
   switch (typeof value) {
     case 'boolean':
       return { ok: true, value };
@@ -112,9 +195,37 @@ function parseScalar(value: unknown, pointer: string, where: string): Checked<Js
       return Number.isFinite(value) ? { ok: true, value } : fault(pointer, 'filter_value', where);
     case 'string':
       if (value.length > MAX_TEXT) return fault(pointer, 'filter_value', where);
-      if (TEXT_CONTROL.test(value)) return fault(pointer, 'control_character', where);
-      return value.trim() === '*' ? fault(pointer, 'filter_wildcard', where) : { ok: true, value };
+      return TEXT_CONTROL.test(value) ? fault(pointer, 'control_character', where) : { ok: true, value };
     default:
       return fault(pointer, 'filter_value', where);
+  }
+}
+
+/**
+ * The filter that Mem0 gets: what the tree holds and nothing else, beside the ids that are given here, already in
+ * the tenant's namespace.
+ */
+export function rebuildFilter(
+  ids: readonly (readonly [string, string])[],
+  members: Filter['members'],
+): JsonObject {
+  return objectOf([
+    ...ids,
+    ...members.map((member): readonly [string, Json] =>
+      member.kind === 'condition'
+        ? entryOf(member)
+        : [member.kind, member.groups.map((group) => objectOf(group.map(entryOf)) as Json)],
+    ),
+  ]);
+}
+
+function entryOf({ key, test }: Condition): readonly [string, Json] {
+  switch (test.is) {
+    case 'present':
+      return [key, '*'];
+    case 'equal':
+      return [key, test.value];
+    case 'compared':
+      return [key, objectOf(test.by.map(([operator, operand]) => [operator, operand as Json])) as Json];
   }
 }

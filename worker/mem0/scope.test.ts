@@ -141,7 +141,7 @@ describe('the call to Mem0', () => {
       'oss.memories.delete_all',
     ]) {
       const operation = operationById(id);
-      const request = { operation, params: {}, ids: {}, query: {}, body: {}, conditions: {}, weight: 1 };
+      const request = { operation, params: {}, ids: {}, query: {}, body: {}, conditions: [], weight: 1 };
       expect(() => scopeRequest(request, 'acme')).toThrow(/no id/);
     }
   });

@@ -2,6 +2,7 @@ import type { Json } from '../../core/canonical.ts';
 import type { PersonalValue } from '../audit/personal.ts';
 import { operationById } from './catalogue/index.ts';
 import type { Operation } from './catalogue/types.ts';
+import { rebuildFilter } from './filters.ts';
 import { ENTITY_IDS, namespaced } from './ids.ts';
 import { objectOf } from './json.ts';
 import type { UpstreamCall } from './upstream.ts';
@@ -68,8 +69,7 @@ function bodyOf({ operation, body, conditions }: ValidRequest, ids: Ids): Json |
   if (body === undefined) return undefined;
   const rest = Object.entries(body) as [string, Json][];
   if (sitsIn(operation, 'body.filters')) {
-    const filters = objectOf([...ids, ...(Object.entries(conditions) as [string, Json][])]);
-    return objectOf([...rest, ['filters', filters]]);
+    return objectOf([...rest, ['filters', rebuildFilter(ids, conditions) as Json]]);
   }
   return objectOf(sitsIn(operation, 'body') ? [...rest, ...ids] : rest);
 }

@@ -34,7 +34,7 @@ describe('what is accepted', () => {
           expiration_date: '2028-02-29',
           infer: false,
         },
-        conditions: {},
+        conditions: [],
         weight: 1,
       },
     });
@@ -57,7 +57,11 @@ describe('what is accepted', () => {
   it('takes the ids of a search from its filter, its top level, or both when they agree', () => {
     const both = { query: 'q', user_id: 'bob', filters: { user_id: ' bob', run_id: 'r', city: 'Bern' } };
     expect(validate('oss.memories.search', [], both)).toMatchObject({
-      request: { ids: { user_id: 'bob', run_id: 'r' }, conditions: { city: 'Bern' }, body: { query: 'q' } },
+      request: {
+        ids: { user_id: 'bob', run_id: 'r' },
+        conditions: [{ key: 'city', test: { is: 'equal', value: 'Bern' } }],
+        body: { query: 'q' },
+      },
     });
   });
 

@@ -2,7 +2,7 @@ import { ZodObject, type ZodType, z } from 'zod';
 import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
 import type { Operation, QueryKind } from './catalogue/types.ts';
-import { type EntityIds, parseFilter } from './filters.ts';
+import { type EntityIds, type Filter, parseFilter } from './filters.ts';
 import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from './ids.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { checkMetadata } from './metadata.ts';
@@ -22,8 +22,8 @@ export interface ValidRequest {
   readonly query: { readonly [name: string]: string };
   /** The body without ids and filters; `undefined` where the operation takes none. */
   readonly body: JsonObject | undefined;
-  /** Conditions of a search on metadata. */
-  readonly conditions: JsonObject;
+  /** Conditions of a search on metadata, in their order. */
+  readonly conditions: Filter['members'];
   /** What the request costs at the actor's gate: 1, or ⌈n/100⌉ for a batch of n memories. */
   readonly weight: number;
 }
@@ -115,11 +115,11 @@ const TIME = z.iso.datetime({ offset: true });
 interface CheckedBody {
   readonly ids: EntityIds;
   readonly body: JsonObject | undefined;
-  readonly conditions: JsonObject;
+  readonly conditions: Filter['members'];
   readonly weight: number;
 }
 
-const EMPTY: CheckedBody = { ids: {}, body: undefined, conditions: {}, weight: 1 };
+const EMPTY: CheckedBody = { ids: {}, body: undefined, conditions: [], weight: 1 };
 
 function checkBody({ body: spec }: Operation, body: unknown): Checked<CheckedBody> {
   if (spec === 'any') return { ok: true, value: EMPTY };
@@ -142,7 +142,7 @@ function checkBody({ body: spec }: Operation, body: unknown): Checked<CheckedBod
   const weight = Array.isArray(rest.memories) ? Math.ceil(rest.memories.length / 100) : 1;
   return {
     ok: true,
-    value: { ids: ids.value, body: value, conditions: filter?.value.conditions ?? {}, weight },
+    value: { ids: ids.value, body: value, conditions: filter?.value.members ?? [], weight },
   };
 }
 
