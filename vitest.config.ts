@@ -45,6 +45,8 @@ export default defineConfig({
           name: 'integration',
           environment: 'node',
           include: ['{local,sql}/**/*.test.ts', 'tests/integration/**/*.test.ts'],
+          // Mem0's client reads this when it is loaded, and would report every call to its makers.
+          env: { MEM0_TELEMETRY: 'false' },
           testTimeout: 60_000,
           hookTimeout: 120_000,
           // Each file owns its services; two files at once are what two cores carry.

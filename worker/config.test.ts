@@ -81,6 +81,19 @@ describe('readConfig', () => {
     expect(problems({ ...LOOPBACK, [name]: value })).toContain(problem);
   });
 
+  it('takes numbers, booleans and tables of [vars] for what they are', () => {
+    const issuers = JSON.parse(LOOPBACK.ISSUERS!);
+    const given = { ...LOOPBACK, RATE_LIMIT_REQUESTS: 10, REQUIRE_CONTEXT_HEADERS: true, ISSUERS: issuers };
+    expect(readConfig(given)).toMatchObject({
+      RATE_LIMIT_REQUESTS: 10,
+      REQUIRE_CONTEXT_HEADERS: true,
+      ISSUERS: [{ issuer: issuers[0].issuer }],
+    });
+    expect(problems({ ...LOOPBACK, RATE_LIMIT_REQUESTS: 0.5 })).toEqual([
+      expect.stringMatching(/^RATE_LIMIT/),
+    ]);
+  });
+
   it('names no value, because some are secrets', () => {
     const listed = problems({ ...LOOPBACK, MEM0_API_KEY: 'with space hunter2', AUDIT_WRITER_URL: 'hunter2' });
     expect(listed).toHaveLength(2);

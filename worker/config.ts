@@ -252,7 +252,7 @@ export function readConfig(env: { readonly [name: string]: unknown }): Config {
   const problems: string[] = [];
   const values: { [name: string]: unknown } = {};
   for (const [name, row] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
-    const raw = typeof env[name] === 'string' && env[name] !== '' ? (env[name] as string) : row.default;
+    const raw = textOf(env[name]) ?? row.default;
     if (raw === undefined) problems.push(`${name} is missing`);
     if (raw === undefined || raw === null) continue;
     const result = row.schema.safeParse(raw);
@@ -262,6 +262,12 @@ export function readConfig(env: { readonly [name: string]: unknown }): Config {
   problems.push(...crossChecks(values as Partial<Values>, env));
   if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
   return values as unknown as Config;
+}
+
+/** `[vars]` may hold numbers, booleans and tables; taking those for absent would put a default in their place. */
+function textOf(value: unknown): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 function describe(name: string, issue: { readonly path: PropertyKey[]; readonly message: string }): string {
@@ -278,7 +284,8 @@ function crossChecks(values: Partial<Values>, env: { readonly [name: string]: un
     problems.push('TRANSPORT loopback is refused with ENVIRONMENT production');
   }
   for (const [name, row] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
-    const value = row.url && typeof env[name] === 'string' ? URL.parse(env[name] as string) : null;
+    const text = row.url ? textOf(env[name]) : undefined;
+    const value = text === undefined ? null : URL.parse(text);
     if (value) problems.push(...transportProblems(name, value, TRANSPORT));
   }
   values.ISSUERS?.forEach((issuer, i) => {

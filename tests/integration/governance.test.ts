@@ -230,10 +230,10 @@ describe('one record', () => {
         expect(strip(await rig.call('GET', path(place), token)), place).toEqual(absent);
       }
     }
-    const [denied] = (await audit('?decision=deny&limit=500')).json.records.filter(
-      ({ record }: { record: { reasons: string[] } }) => record.reasons.includes('tenant_mismatch'),
-    );
-    expect(denied.record).toMatchObject({ operation: 'governance.receipts.get', tenant: 'acme' });
+    const mismatch = ({ operation, reasons }: AuditRecord) =>
+      operation === 'governance.receipts.get' && reasons.includes('tenant_mismatch');
+    const denied = (await rig.recorded((all) => all.some(mismatch))).find(mismatch)!;
+    expect(denied).toMatchObject({ tenant: 'acme', decision: 'deny' });
   });
 
   it('of somebody else is no receipt of one’s own, and an event is nobody’s', async () => {
@@ -281,7 +281,9 @@ describe('whoami', () => {
     expect(operations).toContain('oss.memories.add');
     expect(operations).not.toContain('oss.memories.delete');
     expect(operations).not.toContain('governance.audit.list');
-    expect(operations.some((id: string) => id.startsWith('platform.'))).toBe(false);
+    expect(operations).toContain('platform.memories.add');
+    expect(operations).not.toContain('platform.memories.delete');
+    expect(operations).not.toContain('platform.summary.get');
   });
 });
 
@@ -311,6 +313,19 @@ describe('explain', () => {
     expect(JSON.stringify(answer.json)).not.toMatch(/upstream-key|127\.0\.0\.1/);
   });
 
+  it('shows what a call of the Platform’s dialect becomes', async () => {
+    const filters = { AND: [{ user_id: 'bob' }, { metadata: { city: 'Bern' } }] };
+    const { json } = await explain({
+      ...{ method: 'POST', path: '/v3/memories/search/', roles: ['agent-reader'] },
+      body: { query: 'tea', filters },
+    });
+    expect(json).toMatchObject({
+      answer: 'allowed',
+      operation: { id: 'platform.memories.search', serve: 'translate' },
+      upstream: { path: '/search', body: { query: 'tea', top_k: 1000, filters: { user_id: 'acme:bob' } } },
+    });
+  });
+
   it('shows the listing that comes before a delete by filter', async () => {
     const { json } = await explain({ method: 'DELETE', path: '/memories?user_id=bob', roles: ['admin'] });
     expect(json).toMatchObject({
@@ -329,7 +344,8 @@ describe('explain', () => {
     [{ method: 'GET', path: '/memories?user_id=*', roles: ['admin'] }, 400, 'id_wildcard'],
     [{ method: 'GET', path: '/a/../memories', roles: ['admin'] }, 400, 'dot_segment'],
     [{ method: 'GET', path: '@evil/memories', roles: ['admin'] }, 400, 'target_form'],
-    [{ method: 'GET', path: '/v1/ping/', roles: ['admin'] }, 501, 'not_served'],
+    [{ method: 'POST', path: '/v1/summary/', body: {}, roles: ['admin'] }, 501, 'not_served'],
+    [{ method: 'DELETE', path: '/v1/memories/?user_id=*', roles: ['admin'] }, 400, 'id_wildcard'],
     [{ method: 'GET', path: '/governance/v1/audit/globex~0~1/3', roles: ['admin'] }, 404, 'tenant_mismatch'],
     [
       { method: 'POST', path: '/search', body: { query: 'x', nope: 1 }, roles: ['admin'] },

@@ -1,4 +1,5 @@
 import { parseTarget } from '../http/target.ts';
+import { carriedBy } from '../mem0/bridge/index.ts';
 import type { Operation } from '../mem0/catalogue/types.ts';
 import { type Match, match } from '../mem0/match.ts';
 import { scopeRequest } from '../mem0/scope.ts';
@@ -7,7 +8,7 @@ import type { UpstreamCall } from '../mem0/upstream.ts';
 import type { ValidRequest } from '../mem0/validate.ts';
 import { judge } from '../policy/judge.ts';
 import type { Policy } from '../policy/policy.ts';
-import { asProblem, Problem } from '../problem.ts';
+import { asProblem, type Problem } from '../problem.ts';
 import type { ExplainBody, ExplanationAnswer } from './schemas.ts';
 
 /** The Host of a described request: it is a good one, and it is shown nowhere. */
@@ -71,9 +72,8 @@ function rowOf(row: Operation): NonNullable<ExplanationAnswer['operation']> {
 
 /** What Mem0 would be asked. The gateway's own operations ask it nothing. @throws Problem */
 function callsOf(request: ValidRequest, tenant: string): Pick<ExplanationAnswer, 'listing' | 'upstream'> {
-  if (request.operation.dialect === 'governance') return { listing: null, upstream: null };
-  if (request.operation.serve.oss !== 'forward') throw new Problem('not_served', { reason: 'not_served' });
-  const { call, lists } = scopeRequest(request, tenant);
+  if (request.operation.serve.oss === 'evaluate') return { listing: null, upstream: null };
+  const { call, lists } = scopeRequest(carriedBy(request), tenant);
   return { upstream: shown(call), listing: lists ? shown(lists.call) : null };
 }
 

@@ -181,6 +181,8 @@ function querySchema(kind: QueryKind): JsonSchema {
       return { type: 'string', format: 'uuid' };
     case 'text':
       return { type: 'string', minLength: 1, maxLength: kind.max };
+    case 'ignored':
+      return {};
     case 'id':
       return { type: 'string', minLength: 1, maxLength: 256 };
   }

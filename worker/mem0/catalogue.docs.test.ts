@@ -8,7 +8,7 @@ const HEADINGS: { readonly [D in Dialect]: readonly [string, string] } = {
   oss: ['Self-hosted Mem0', 'No version prefix, no trailing slash.'],
   platform: [
     'Mem0 Platform',
-    'Trailing slashes everywhere. Known, policed and recorded; what is refused is answered 501.',
+    'Trailing slashes everywhere. What is translated is carried out by the self-hosted dialect; what is refused is answered 501.',
   ],
   governance: [
     'The gateway itself',

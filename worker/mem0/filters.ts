@@ -55,7 +55,7 @@ export interface Filter {
   readonly members: readonly (Condition | Groups)[];
 }
 
-const MAX_NODES = 256;
+export const MAX_NODES = 256;
 const MAX_LIST = 100;
 const MAX_TEXT = 1024;
 
@@ -66,13 +66,13 @@ const IDS: ReadonlySet<string> = new Set(ENTITY_IDS);
 const FILTER_IDS: ReadonlySet<string> = new Set(ENTITY_IDS.filter((kind) => kind !== 'app_id'));
 
 /** Where a fault is: a pointer down to the object, and which of its members. A metadata key is never named. */
-interface Place {
+export interface Place {
   readonly pointer: string;
   readonly where: string;
 }
 
 /** What is left of a filter's nodes. Owned by the parse that it was made for. */
-interface Budget {
+export interface Budget {
   nodes: number;
 }
 
@@ -101,7 +101,7 @@ export function parseFilter(value: unknown, pointer: string): Checked<Filter> {
   return { ok: true, value: { ids, members } };
 }
 
-const memberOf = (at: number) => `It is member ${at + 1} of the object.`;
+export const memberOf = (at: number) => `It is member ${at + 1} of the object.`;
 
 function parseFilterId(value: unknown, pointer: string): Checked<string> {
   if (isObject(value) || Array.isArray(value)) return fault(pointer, 'filter_operator_on_id');
@@ -138,7 +138,12 @@ function parseGroup(value: unknown, pointer: string, budget: Budget): Checked<Co
   return { ok: true, value: conditions };
 }
 
-function parseCondition(key: string, value: unknown, place: Place, budget: Budget): Checked<Condition> {
+export function parseCondition(
+  key: string,
+  value: unknown,
+  place: Place,
+  budget: Budget,
+): Checked<Condition> {
   budget.nodes -= 1;
   if (budget.nodes < 0) return fault(place.pointer, 'too_many');
   if (shadowsField(key) || key === 'memory_ids') return fault(`${place.pointer}/${key}`, 'filter_field');

@@ -129,7 +129,7 @@ describe('the call to Mem0', () => {
   });
 
   it('is never made for a row that is not forwarded', () => {
-    expect(() => scoped('POST', '/v3/memories/search/', [], { query: 'x' })).toThrow(/not forwarded/);
+    expect(() => scoped('POST', '/v1/summary/', [], {})).toThrow(/not forwarded/);
     expect(() => scoped('POST', '/reset')).toThrow(/not forwarded/);
   });
 

@@ -1,6 +1,7 @@
 import { parseQuery } from '../http/query.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
 import type { Match } from './match.ts';
+import type { Reason } from './reasons.ts';
 import { type ValidRequest, validateOperation } from './validate.ts';
 
 /**
@@ -14,8 +15,15 @@ export function understand(found: Match, rawQuery: string, body: unknown): Valid
   if (!query.ok) throw invalid('invalid_query', query.reason);
   const valid = validateOperation(operation, params, query.entries, body);
   if (valid.ok) return valid.request;
+  if (UNSERVED.has(valid.reason)) {
+    const { reason, detail, pointer } = valid;
+    throw new Problem('not_served', { reason, decision: 'invalid_request', detail, place: pointer });
+  }
   throw invalid(valid.in === 'query' ? 'invalid_query' : 'invalid_body', valid.reason, valid);
 }
+
+/** What the Platform's dialect knows and a self-hosted Mem0 cannot do: no fault of the request's form. */
+const UNSERVED: ReadonlySet<string> = new Set<Reason>(['option_unserved', 'filter_unserved']);
 
 function row(found: Match): Extract<Match, { kind: 'row' }> {
   switch (found.kind) {

@@ -1,7 +1,9 @@
 import { ZodObject, type ZodType, z } from 'zod';
 import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
-import type { Operation, QueryKind } from './catalogue/types.ts';
+import { type FilterNode, parsePlatformFilter, requiredIds } from './bridge/filter.ts';
+import { DROPPED_KEYS } from './catalogue/platform-bodies.ts';
+import type { Dialect, Operation, QueryKind } from './catalogue/types.ts';
 import { type EntityIds, type Filter, parseFilter } from './filters.ts';
 import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from './ids.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
@@ -24,6 +26,8 @@ export interface ValidRequest {
   readonly body: JsonObject | undefined;
   /** Conditions of a search on metadata, in their order. */
   readonly conditions: Filter['members'];
+  /** A filter of the Platform's grammar. */
+  readonly tree?: FilterNode;
   /** What the request costs at the actor's gate: 1, or ⌈n/100⌉ for a batch of n memories. */
   readonly weight: number;
 }
@@ -48,11 +52,15 @@ export function validateOperation(
   if (!read.ok) return { ...read, in: 'body' };
   const ids = { ...queried.value.ids, ...read.value.ids, ...idsOfPath(params) };
   const needsScope = operation.scope === 'ids' || operation.scope === 'ids_listed';
-  if (needsScope && operation.serve.oss === 'forward' && Object.keys(ids).length === 0) {
+  const { body: rest, conditions, tree, weight } = read.value;
+  if (needsScope && operation.serve.oss !== 'refuse' && Object.keys(ids).length === 0) {
+    if (tree) return { ...fault('/filters', 'filter_scope'), in: 'body' };
     return { ...fault('', 'scope_required'), in: operation.body === 'none' ? 'query' : 'body' };
   }
-  const { body: rest, conditions, weight } = read.value;
-  const request = { operation, params, ids, query: queried.value.rest, body: rest, conditions, weight };
+  const request = {
+    ...{ operation, params, ids, query: queried.value.rest, body: rest, conditions, weight },
+    ...(tree ? { tree } : {}),
+  };
   return { ok: true, request };
 }
 
@@ -78,6 +86,7 @@ function checkQuery(
   for (const [key, text] of query) {
     const kind = Object.hasOwn(spec, key) ? spec[key] : undefined;
     if (!kind) return fault('', 'unknown_query_key', known(Object.keys(spec)));
+    if (kind.kind === 'ignored') continue;
     if (kind.kind === 'id') {
       const id = parseId(text);
       if (!id.ok) return fault(`/${key}`, id.reason);
@@ -91,7 +100,7 @@ function checkQuery(
   return { ok: true, value: { ids, rest } };
 }
 
-function valueFault(kind: Exclude<QueryKind, { kind: 'id' }>, text: string): Reason | undefined {
+function valueFault(kind: Exclude<QueryKind, { kind: 'id' | 'ignored' }>, text: string): Reason | undefined {
   switch (kind.kind) {
     case 'boolean':
       return text === 'true' || text === 'false' ? undefined : 'wrong_type';
@@ -116,25 +125,26 @@ interface CheckedBody {
   readonly ids: EntityIds;
   readonly body: JsonObject | undefined;
   readonly conditions: Filter['members'];
+  readonly tree?: FilterNode;
   readonly weight: number;
 }
 
 const EMPTY: CheckedBody = { ids: {}, body: undefined, conditions: [], weight: 1 };
 
-function checkBody({ body: spec }: Operation, body: unknown): Checked<CheckedBody> {
+function checkBody({ body: spec, dialect }: Operation, body: unknown): Checked<CheckedBody> {
   if (spec === 'any') return { ok: true, value: EMPTY };
   if (spec === 'none') return body === undefined ? { ok: true, value: EMPTY } : fault('', 'body_refused');
   if (!isObject(body)) return fault('', 'body_required');
   const parsed = spec.safeParse(body);
   if (!parsed.success) return fromIssue(parsed.error.issues[0] as $ZodIssue, body, spec);
   const { filters, metadata, ...rest } = parsed.data as { readonly [name: string]: unknown };
-  const filter = filters === undefined ? undefined : parseFilter(filters, '/filters');
+  const filter = filters === undefined ? undefined : FILTERS[dialect](filters);
   if (filter && !filter.ok) return filter;
   const ids = takeIds(rest, filter?.value.ids ?? {});
   if (!ids.ok) return ids;
   const checked = metadata === undefined ? undefined : checkMetadata(metadata, '/metadata');
   if (checked && !checked.ok) return checked;
-  const kept = Object.entries(rest).filter(([name]) => !ENTITY_IDS.some((id) => id === name));
+  const kept = Object.entries(rest).filter(([name]) => !LEFT_OUT.has(name));
   const value = objectOf([
     ...(kept as [string, Json][]),
     ...(checked ? [['metadata', checked.value] as const] : []),
@@ -142,9 +152,28 @@ function checkBody({ body: spec }: Operation, body: unknown): Checked<CheckedBod
   const weight = Array.isArray(rest.memories) ? Math.ceil(rest.memories.length / 100) : 1;
   return {
     ok: true,
-    value: { ids: ids.value, body: value, conditions: filter?.value.members ?? [], weight },
+    value: {
+      ...{ ids: ids.value, body: value, conditions: filter?.value.members ?? [], weight },
+      ...(filter?.value.tree ? { tree: filter.value.tree } : {}),
+    },
   };
 }
+
+/** Filters by their dialect's grammar. */
+const FILTERS: {
+  readonly [D in Dialect]: (value: unknown) => Checked<Filter & { readonly tree?: FilterNode }>;
+} = {
+  oss: (value) => parseFilter(value, '/filters'),
+  platform: (value) => {
+    const tree = parsePlatformFilter(value, '/filters');
+    if (!tree.ok) return tree;
+    return { ok: true, value: { ids: requiredIds(tree.value), members: [], tree: tree.value } };
+  },
+  governance: () => fault('/filters', 'unknown_body_key'),
+};
+
+/** Members of a body that the rest of the way does not see: ids have their own place. */
+const LEFT_OUT: ReadonlySet<string> = new Set([...ENTITY_IDS, ...DROPPED_KEYS]);
 
 /** The ids at the body's top level, together with those of its filter; both may name one only if they agree. */
 function takeIds(body: { readonly [name: string]: unknown }, filtered: EntityIds): Checked<EntityIds> {

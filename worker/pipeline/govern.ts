@@ -25,11 +25,11 @@ export interface GovernVars {
   governed?: { readonly touched: readonly string[] };
 }
 
-/** The gateway's own operations end here, where Mem0's go on to be scoped and forwarded. */
+/** What the gateway answers by itself ends here, where the rest goes on to be scoped and forwarded. */
 export function govern(handlers: GovernedHandlers): Stage<Governed, GovernVars> {
   return async (c, next) => {
     const { operation } = c.var.request;
-    if (operation.dialect !== 'governance') return next();
+    if (operation.serve.oss !== 'evaluate') return next();
     const { body, touched = [] } = await handlerFor(handlers, operation)(c.var);
     c.set('governed', { touched });
     return c.json(body);

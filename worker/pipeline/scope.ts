@@ -1,5 +1,7 @@
+import { carriedBy } from '../mem0/bridge/index.ts';
 import { listTouched, proveOwner } from '../mem0/prove.ts';
 import { type ScopedRequest, scopeRequest } from '../mem0/scope.ts';
+import type { ValidRequest } from '../mem0/validate.ts';
 import { Problem } from '../problem.ts';
 import type { AuditVars } from './audit.ts';
 import type { AuthenticateVars } from './authenticate.ts';
@@ -10,6 +12,8 @@ import type { ValidateVars } from './validate.ts';
 
 export interface ScopeVars {
   scoped: ScopedRequest & {
+    /** The request in the dialect of the origin. */
+    readonly request: ValidRequest;
     /** Memory ids that the request names or a delete will touch, all proven to be the tenant's. */
     readonly proven: readonly string[];
     /** A delete by filter may touch more rows than can be listed; `proven` holds those that were. */
@@ -33,14 +37,9 @@ export function scope({
   personal,
 }: Parts): Stage<TransportVars & AuditVars & AuthenticateVars & ValidateVars & AuthorizeVars, ScopeVars> {
   return async (c, next) => {
-    const { request, transport, hold } = c.var;
+    const { transport, hold } = c.var;
     const { tenant } = c.var.principal;
-    if (request.operation.serve.oss !== 'forward') {
-      throw new Problem('not_served', {
-        reason: 'not_served',
-        detail: 'This operation is known, but it cannot be served on a self-hosted Mem0.',
-      });
-    }
+    const request = carriedBy(c.var.request);
     if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
     const scoped = scopeRequest(request, tenant);
     const tokens = await personal.tokens(tenant, scoped.entityIds);
@@ -56,7 +55,7 @@ export function scope({
     }
     const cut = lists !== undefined && listed.memoryIds.length + listed.withheld >= lists.most;
     const { withheld } = listed;
-    c.set('scoped', { ...scoped, proven, cut, withheld, touched: [...proven, ...tokens] });
+    c.set('scoped', { ...scoped, request, proven, cut, withheld, touched: [...proven, ...tokens] });
     return next();
   };
 }

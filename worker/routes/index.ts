@@ -31,6 +31,8 @@ export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
       'governance.receipts.get': getReceipt({ reader }),
       'governance.whoami': whoami(policy, gate.windowMs),
       'governance.explain': explainRequest(policy),
+      // The Platform's own would name the operator's account, organisation and project.
+      'platform.ping': () => ({ body: { status: 'ok' } }),
     },
   };
 }

@@ -5,8 +5,8 @@ import type { Reason } from '../reasons.ts';
 // Built once. Every object is strict, so an unknown key is refused and a pointer never holds a client's word.
 // Ids, metadata and filters are only required to be there or not: their own files check them.
 
-const reason = (name: Reason): Reason => name;
-const text = z
+export const reason = (name: Reason): Reason => name;
+export const TEXT = z
   .string()
   .min(1)
   .refine((value) => !TEXT_CONTROL.test(value), reason('control_character'));
@@ -15,8 +15,10 @@ const entityIds = {
   agent_id: z.string().optional(),
   run_id: z.string().optional(),
 };
-const metadata = z.unknown().optional();
-const date = z.string().refine(isDate, reason('not_a_date'));
+export const METADATA = z.unknown().optional();
+export const DATE = z.string().refine(isDate, reason('not_a_date'));
+
+export const ROLE = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, reason('not_a_role'));
 
 /** At most this many messages in one addition. */
 const MAX_MESSAGES = 1000;
@@ -27,14 +29,14 @@ export const ADD = z.strictObject({
   messages: z
     .array(
       z.strictObject({
-        role: z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, reason('not_a_role')),
-        content: text,
+        role: ROLE,
+        content: TEXT,
       }),
     )
     .min(1)
     .max(MAX_MESSAGES),
-  metadata,
-  expiration_date: date.optional(),
+  metadata: METADATA,
+  expiration_date: DATE.optional(),
   infer: z.boolean().optional(),
   memory_type: z.literal('procedural_memory').optional(),
   prompt: z.never(reason('prompt_refused')).optional(),
@@ -43,7 +45,7 @@ export const ADD = z.strictObject({
 /** POST /search. */
 export const SEARCH = z.strictObject({
   ...entityIds,
-  query: text,
+  query: TEXT,
   filters: z.unknown().optional(),
   top_k: z.int().min(0).max(1000).optional(),
   threshold: z.number().min(0).max(1).optional(),
@@ -53,7 +55,7 @@ export const SEARCH = z.strictObject({
 
 /** PUT /memories/{id}: at least one of the three; a null date takes the date away. */
 export const UPDATE = z
-  .strictObject({ text: text.optional(), metadata, expiration_date: date.nullable().optional() })
+  .strictObject({ text: TEXT.optional(), metadata: METADATA, expiration_date: DATE.nullable().optional() })
   .refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'));
 
 /** PUT and DELETE /v1/batch/: only the number of ids matters until the operation is served. */

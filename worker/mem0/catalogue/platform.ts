@@ -1,8 +1,18 @@
 import type { Action } from '../../../core/record.ts';
 import { BATCH } from './bodies.ts';
-import { denied, type FieldPath, type Method, type Operation, type OwnerRule, type Scope } from './types.ts';
+import { PLATFORM_ADD, PLATFORM_LIST, PLATFORM_SEARCH, PLATFORM_UPDATE } from './platform-bodies.ts';
+import {
+  denied,
+  type FieldPath,
+  type Method,
+  type Operation,
+  type OwnerRule,
+  type QueryKind,
+  type Scope,
+  type Serve,
+} from './types.ts';
 
-/** What differs between Platform rows; the rest follows, because none of them is forwarded yet. */
+/** What differs between Platform rows. What says nothing of how a self-hosted origin serves it is refused there. */
 interface Row {
   readonly action: Action;
   readonly resource?: string;
@@ -11,9 +21,26 @@ interface Row {
   readonly scope: Scope;
   readonly owner: OwnerRule;
   readonly body?: Operation['body'];
+  readonly query?: { readonly [name: string]: QueryKind };
+  readonly oss?: Serve;
 }
 
-function row(id: string, request: `${Method} ${string}`, summary: string, own: Row): Operation {
+const IGNORED: QueryKind = { kind: 'ignored' };
+const ID: QueryKind = { kind: 'id' };
+/** Which account and project: the operator's to say, and never the client's. */
+const PROJECT = { org_id: IGNORED, project_id: IGNORED };
+const OWNERS = { user_id: ID, agent_id: ID, run_id: ID };
+const PAGES: { readonly [name: string]: QueryKind } = {
+  page: { kind: 'integer', min: 1, max: 1000 },
+  page_size: { kind: 'integer', min: 1, max: 200 },
+};
+
+function row(
+  id: string,
+  request: `${Method} ${string}`,
+  summary: string,
+  { oss = 'refuse', query, body, ...own }: Row,
+): Operation {
   const [method, path] = request.split(' ') as [Method, string];
   return {
     id: `platform.${id}`,
@@ -22,14 +49,15 @@ function row(id: string, request: `${Method} ${string}`, summary: string, own: R
     path,
     access: 'governed',
     resource: 'memory',
-    query: 'any',
-    body: 'any',
     ids: [],
     phi: [],
-    serve: { oss: 'refuse', platform: 'refuse' },
+    serve: { oss, platform: 'refuse' },
     answer: 'unread',
     summary,
     ...own,
+    // What is refused does not depend on anything that was sent.
+    query: oss === 'refuse' ? 'any' : { ...PROJECT, ...query },
+    body: body ?? (oss === 'refuse' ? 'any' : 'none'),
   };
 }
 
@@ -45,9 +73,21 @@ const MESSAGES = ['body.messages', 'body.metadata'];
 const ITEM = ['answer.memory', 'answer.metadata'];
 const BATCHED = ['body.memories.memory_id'];
 
-const listing = { action: 'read', phi: MEMORIES, scope: 'ids', owner: 'row' } as const;
-const search = { ...listing, ids: FILTERS, phi: ['body.query', 'body.filters', ...MEMORIES] } as const;
-const adding = { action: 'write', phi: MESSAGES, scope: 'ids', owner: 'issued' } as const;
+const listing = { action: 'read', phi: MEMORIES, scope: 'ids', owner: 'row', oss: 'translate' } as const;
+const search = {
+  ...listing,
+  ids: FILTERS,
+  phi: ['body.query', 'body.filters', ...MEMORIES],
+  body: PLATFORM_SEARCH,
+} as const;
+const adding = {
+  action: 'write',
+  phi: MESSAGES,
+  scope: 'ids',
+  owner: 'issued',
+  body: PLATFORM_ADD,
+  oss: 'translate',
+} as const;
 const exporting = { action: 'read', resource: 'export', scope: 'ids', owner: 'issued' } as const;
 
 /** The hosted API, as the official SDK calls it: trailing slashes everywhere. */
@@ -57,12 +97,18 @@ export const PLATFORM: readonly Operation[] = [
     resource: 'status',
     scope: 'none',
     owner: 'none',
+    oss: 'evaluate',
   }),
   row('memories.add', 'POST /v3/memories/add/', 'Adds memories from messages.', {
     ...adding,
-    ids: [...ids('body'), ...FILTERS],
+    ids: ids('body'),
   }),
-  row('memories.list', 'POST /v3/memories/', 'Lists memories by a filter.', { ...listing, ids: FILTERS }),
+  row('memories.list', 'POST /v3/memories/', 'Lists memories by a filter.', {
+    ...listing,
+    ids: FILTERS,
+    query: PAGES,
+    body: PLATFORM_LIST,
+  }),
   row('memories.search', 'POST /v3/memories/search/', 'Finds the memories that fit a query.', search),
   row('memories.get', 'GET /v1/memories/{memory_id}/', 'Reads one memory.', {
     action: 'read',
@@ -70,6 +116,7 @@ export const PLATFORM: readonly Operation[] = [
     phi: ITEM,
     scope: 'answer',
     owner: 'row',
+    oss: 'translate',
   }),
   row('memories.update', 'PUT /v1/memories/{memory_id}/', 'Changes one memory.', {
     action: 'write',
@@ -77,12 +124,15 @@ export const PLATFORM: readonly Operation[] = [
     phi: ['body.text', 'body.metadata', ...ITEM],
     scope: 'proven',
     owner: 'proven',
+    body: PLATFORM_UPDATE,
+    oss: 'translate',
   }),
   row('memories.delete', 'DELETE /v1/memories/{memory_id}/', 'Deletes one memory.', {
     action: 'delete',
     ids: BY_ID,
     scope: 'proven',
     owner: 'proven',
+    oss: 'translate',
   }),
   row('memories.history', 'GET /v1/memories/{memory_id}/history/', 'Reads what became of one memory.', {
     action: 'read',
@@ -90,12 +140,15 @@ export const PLATFORM: readonly Operation[] = [
     phi: ['answer.old_memory', 'answer.new_memory', 'answer.input'],
     scope: 'proven',
     owner: 'proven',
+    oss: 'translate',
   }),
   row('memories.delete_all', 'DELETE /v1/memories/', 'Deletes the memories of the given ids.', {
     action: 'delete',
     ids: ids('query'),
     scope: 'ids_listed',
     owner: 'issued',
+    query: OWNERS,
+    oss: 'translate',
   }),
   row('batch.update', 'PUT /v1/batch/', 'Changes up to 1,000 memories.', {
     action: 'write',
@@ -131,7 +184,14 @@ export const PLATFORM: readonly Operation[] = [
     'entities.delete',
     'DELETE /v2/entities/{entity_type=user|agent|app|run}/{entity_id}/',
     'Deletes an entity with its memories.',
-    { action: 'delete', resource: 'entity', ids: ['path.entity_id'], scope: 'ids_listed', owner: 'issued' },
+    {
+      action: 'delete',
+      resource: 'entity',
+      ids: ['path.entity_id'],
+      scope: 'ids_listed',
+      owner: 'issued',
+      oss: 'translate',
+    },
   ),
   row('entities.add', 'POST /v1/{entity_type=users|agents|apps|runs}/', 'Adds an entity.', {
     action: 'write',
@@ -164,6 +224,7 @@ export const PLATFORM: readonly Operation[] = [
   row('v1.memories.list', 'GET /v1/memories/', 'Lists memories (deprecated form).', {
     ...listing,
     ids: ids('query'),
+    query: OWNERS,
   }),
   row('v1.memories.add', 'POST /v1/memories/', 'Adds memories (deprecated form).', {
     ...adding,
@@ -172,10 +233,13 @@ export const PLATFORM: readonly Operation[] = [
   row('v2.memories.list', 'POST /v2/memories/', 'Lists memories by a filter (deprecated form).', {
     ...listing,
     ids: FILTERS,
+    body: PLATFORM_LIST,
   }),
   row('v1.memories.search', 'POST /v1/memories/search/', 'Finds memories (deprecated form).', {
     ...search,
     ids: [...ids('body'), ...FILTERS],
+    body: 'any',
+    oss: 'refuse',
   }),
   row('v2.memories.search', 'POST /v2/memories/search/', 'Finds memories (deprecated form).', search),
   row(

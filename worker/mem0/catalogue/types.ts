@@ -43,6 +43,8 @@ export type QueryKind =
   | { readonly kind: 'boolean' }
   | { readonly kind: 'integer'; readonly min: number; readonly max: number }
   | { readonly kind: 'choice'; readonly of: readonly string[] }
+  /** Taken and left out: it is the operator's to say. */
+  | { readonly kind: 'ignored' }
   /** RFC 3339 with an offset. */
   | { readonly kind: 'time' }
   /** Lower-case and canonical. */

@@ -1,0 +1,192 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import MemoryClient from 'mem0ai';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Mem0, startMem0 } from '../../local/mem0.ts';
+import { type Rig, startRig } from './rig.ts';
+
+// Mem0's official JavaScript client, made for the hosted Platform, unmodified: through the gateway it works against a
+// self-hosted engine, with host and key changed.
+
+let dir: string;
+let mem0: Mem0;
+let rig: Rig;
+let ours: MemoryClient;
+let theirs: MemoryClient;
+
+const clientOf = async (tenant: string, role = 'admin') =>
+  new MemoryClient({ apiKey: await rig.token(tenant, role), host: rig.url });
+const say = (content: string) => [{ role: 'user' as const, content }];
+
+// biome-ignore lint/suspicious/noExplicitAny: the client's types promise less than its answers hold
+type Loose = any;
+
+async function added(client: MemoryClient, content: string, options: object): Promise<string> {
+  const answer: Loose = await client.add(say(content), { infer: false, ...options } as Loose);
+  return answer.results[0].id;
+}
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'mem0-governance-client-'));
+  mem0 = await startMem0({ dir, log: () => undefined });
+  rig = await startRig({ mem0 });
+  ours = await clientOf('acme');
+  theirs = await clientOf('globex');
+});
+
+afterAll(async () => {
+  await rig?.stop();
+  await mem0?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe('the official JavaScript client', () => {
+  it('pings, and learns nothing of the operator’s account', async () => {
+    await ours.ping();
+    expect(await (await fetch(`${rig.url}/v1/ping/`, { headers: ours.headers })).json()).toEqual({
+      status: 'ok',
+    });
+  });
+
+  it('adds, gets, searches, lists, updates, reads the history, and deletes', async () => {
+    const user = 'ann@example.com';
+    const answer: Loose = await ours.add(say('I like oolong tea'), { userId: user, infer: false } as Loose);
+    expect(answer).toMatchObject({ status: 'SUCCEEDED', eventId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    const { id } = answer.results[0];
+    expect(answer.results[0].data).toEqual({ memory: 'I like oolong tea' });
+
+    expect(await ours.get(id)).toMatchObject({ id, memory: 'I like oolong tea', userId: user });
+    const filters = { user_id: user };
+    const found: Loose = await ours.search('oolong tea', { filters, threshold: 0 } as Loose);
+    expect(found.results).toMatchObject([{ id, memory: 'I like oolong tea', userId: user }]);
+    const listed: Loose = await ours.getAll({ filters } as Loose);
+    expect(listed).toMatchObject({ count: 1, next: null, previous: null, results: [{ id }] });
+
+    expect(await ours.update(id, { text: 'I like green tea' })).toMatchObject({
+      id,
+      text: 'I like green tea',
+    });
+    expect(await ours.get(id)).toMatchObject({ memory: 'I like green tea' });
+    const history: Loose = await ours.history(id);
+    expect(history.map(({ event }: { event: string }) => event)).toEqual(['ADD', 'UPDATE']);
+    expect(await ours.delete(id)).toHaveProperty('message');
+    await expect(ours.get(id)).rejects.toMatchObject({ errorCode: 'HTTP_404' });
+  });
+
+  it('pages, with links to the gateway', async () => {
+    for (const n of [1, 2, 3]) await added(ours, `page ${n}`, { userId: 'pages' });
+    const filters = { AND: [{ user_id: 'pages' }] };
+    const first: Loose = await ours.getAll({ filters, page: 1, pageSize: 2 } as Loose);
+    expect(first).toMatchObject({ count: 3, previous: null });
+    expect(first.results).toHaveLength(2);
+    expect(first.next).toBe(`${rig.url}/v3/memories/?page=2&page_size=2`);
+    const second: Loose = await ours.getAll({ filters, page: 2, pageSize: 2 } as Loose);
+    expect(second).toMatchObject({ count: 3, next: null });
+    const ids = [...first.results, ...second.results].map(({ id }: { id: string }) => id);
+    expect(new Set(ids).size).toBe(3);
+  });
+
+  it.each([
+    [{ metadata: { city: 'Bern' } }, ['Bern']],
+    [{ metadata: { city: { ne: 'Bern' } } }, ['Basel', 'Genf']],
+    [{ NOT: [{ metadata: { city: 'Bern' } }] }, ['Basel', 'Genf']],
+    [{ OR: [{ metadata: { city: 'Bern' } }, { metadata: { n: { gte: 2 } } }] }, ['Bern', 'Genf']],
+    [
+      {
+        AND: [
+          { OR: [{ metadata: { n: 1 } }, { metadata: { n: 2 } }] },
+          { NOT: { metadata: { city: 'Genf' } } },
+        ],
+      },
+      ['Basel'],
+    ],
+    [{ created_at: { gte: '2020-01-01', lt: '2100-01-01T00:00:00Z' } }, ['Basel', 'Bern', 'Genf']],
+    [{ created_at: { lt: '2020-01-01' } }, []],
+  ])('filters in the Platform’s grammar: %j', async (filter, cities) => {
+    const listed: Loose = await ours.getAll({ filters: { AND: [{ user_id: 'places' }] } } as Loose);
+    if (listed.count === 0) {
+      for (const [n, city] of ['Bern', 'Basel', 'Genf'].entries()) {
+        await added(ours, `tea in ${city}`, { userId: 'places', metadata: { city, n } });
+        await added(theirs, `tea in ${city}`, { userId: 'places', metadata: { city, n } });
+      }
+    }
+    const filters = { AND: [{ user_id: 'places' }, filter] };
+    const all: Loose = await ours.getAll({ filters } as Loose);
+    const found: Loose = await ours.search('tea', { filters, threshold: 0, topK: 10 } as Loose);
+    for (const { results } of [all, found]) {
+      expect(results.map(({ metadata }: Loose) => metadata.city).sort()).toEqual(cities);
+    }
+  });
+
+  it('deletes all of an id, and an entity', async () => {
+    const id = await added(ours, 'one', { userId: 'gone' });
+    await added(ours, 'two', { agentId: 'bot/1' });
+    await ours.deleteAll({ userId: 'gone' } as Loose);
+    await expect(ours.get(id)).rejects.toMatchObject({ errorCode: 'HTTP_404' });
+    const kept = await added(theirs, 'theirs', { userId: 'gone' });
+    await ours.deleteUsers({ userId: 'gone' } as Loose);
+    expect(await theirs.get(kept)).toMatchObject({ memory: 'theirs' });
+  });
+
+  it('reaches nothing of another tenant', async () => {
+    const id = await added(ours, 'our secret', { userId: 'carol' });
+    const filters = { user_id: 'carol' };
+    expect(((await theirs.getAll({ filters } as Loose)) as Loose).count).toBe(0);
+    expect(
+      ((await theirs.search('our secret', { filters, threshold: 0 } as Loose)) as Loose).results,
+    ).toEqual([]);
+    for (const attempt of [
+      () => theirs.get(id),
+      () => theirs.update(id, { text: 'x' }),
+      () => theirs.delete(id),
+      () => theirs.history(id),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject({ errorCode: 'HTTP_404' });
+    }
+    expect(await ours.get(id)).toMatchObject({ memory: 'our secret' });
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    [
+      'an OR that widens',
+      () => ours.getAll({ filters: { OR: [{ user_id: 'a' }, { metadata: { x: 1 } }] } } as Loose),
+    ],
+    ['a wildcard', () => ours.getAll({ filters: { user_id: '*' } } as Loose)],
+    ['an id by what it is not', () => ours.getAll({ filters: { user_id: { ne: 'a' } } } as Loose)],
+    [
+      'an id inside NOT',
+      () => ours.getAll({ filters: { AND: [{ user_id: 'a' }, { NOT: [{ run_id: 'b' }] }] } } as Loose),
+    ],
+    ['no id', () => ours.getAll({ filters: { metadata: { x: 1 } } } as Loose)],
+  ])('is told that it sent what is not acceptable: %s', async (_what, attempt) => {
+    await expect(attempt()).rejects.toMatchObject({ name: 'ValidationError' });
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    [
+      'categories',
+      () => ours.getAll({ filters: { AND: [{ user_id: 'a' }, { categories: { in: ['x'] } }] } } as Loose),
+    ],
+    ['reranking', () => ours.search('x', { filters: { user_id: 'a' }, rerank: true } as Loose)],
+    ['an application id', () => ours.add(say('x'), { userId: 'a', appId: 'b' } as Loose)],
+    [
+      'feedback',
+      () =>
+        ours.feedback({ memoryId: '3f2b8c1a-0d4e-4f6a-9b7c-5e1d2a3b4c5d', feedback: 'POSITIVE' } as Loose),
+    ],
+  ])('is told what a self-hosted Mem0 cannot do: %s', async (_what, attempt) => {
+    await expect(attempt()).rejects.toMatchObject({ errorCode: 'HTTP_501' });
+  });
+
+  it('sees a refusal as what it is', async () => {
+    const reader = await clientOf('acme', 'agent-reader');
+    await expect(reader.add(say('x'), { userId: 'a' } as Loose)).rejects.toMatchObject({
+      name: 'AuthenticationError',
+    });
+    const stranger = new MemoryClient({ apiKey: 'nonsense', host: rig.url });
+    await expect(stranger.get('3f2b8c1a-0d4e-4f6a-9b7c-5e1d2a3b4c5d')).rejects.toMatchObject({
+      name: 'AuthenticationError',
+    });
+  });
+});

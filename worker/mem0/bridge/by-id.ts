@@ -1,0 +1,49 @@
+import type { Json } from '../../../core/canonical.ts';
+import { isObject } from '../json.ts';
+import { as } from './memories.ts';
+import type { Translation } from './types.ts';
+
+export const get: Translation = {
+  toOss: (request) => as('oss.memories.get', request),
+  fromOss: (body) => body,
+};
+
+/** The self-hosted server says only that it did; what was changed is what the client asked for. */
+export const update: Translation = {
+  toOss: (request) => {
+    const { text, metadata, expiration_date: date } = request.body as { [name: string]: Json | undefined };
+    return as('oss.memories.update', request, {
+      body: {
+        ...(text === undefined ? {} : { text }),
+        ...(metadata === undefined ? {} : { metadata }),
+        ...(date === undefined ? {} : { expiration_date: date }),
+      },
+    });
+  },
+  fromOss: (body, { params, body: asked }) => ({
+    id: params.memory_id!,
+    ...(asked?.text === undefined ? {} : { memory: asked.text, text: asked.text }),
+    ...(asked?.metadata === undefined ? {} : { metadata: asked.metadata }),
+    ...(isObject(body) ? { message: (body as { message: Json }).message } : {}),
+  }),
+};
+
+export const remove: Translation = {
+  toOss: (request) => as('oss.memories.delete', request),
+  fromOss: (body) => body,
+};
+
+export const history: Translation = {
+  toOss: (request) => as('oss.memories.history', request),
+  fromOss: (body) => body,
+};
+
+export const removeAll: Translation = {
+  toOss: (request) => as('oss.memories.delete_all', request),
+  fromOss: (body) => body,
+};
+
+export const removeEntity: Translation = {
+  toOss: (request) => as('oss.entities.delete', request),
+  fromOss: (body) => body,
+};

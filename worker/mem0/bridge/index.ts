@@ -1,0 +1,41 @@
+import { Problem } from '../../problem.ts';
+import type { ValidRequest } from '../validate.ts';
+import { get, history, remove, removeAll, removeEntity, update } from './by-id.ts';
+import { add, list, plainList, plainSearch, search } from './memories.ts';
+import type { Translation } from './types.ts';
+
+/** How operations of the Platform's dialect are carried out by a self-hosted server, by their id in the catalogue. */
+export const TRANSLATIONS: { readonly [operation: string]: Translation } = {
+  'platform.memories.add': add,
+  'platform.v1.memories.add': add,
+  'platform.memories.list': list,
+  'platform.v2.memories.list': plainList,
+  'platform.v1.memories.list': plainList,
+  'platform.v1.entities.memories': plainList,
+  'platform.memories.search': search,
+  'platform.v2.memories.search': plainSearch,
+  'platform.memories.get': get,
+  'platform.memories.update': update,
+  'platform.memories.delete': remove,
+  'platform.memories.history': history,
+  'platform.memories.delete_all': removeAll,
+  'platform.entities.delete': removeEntity,
+};
+
+export function translationOf({ operation }: ValidRequest): Translation | undefined {
+  return operation.serve.oss === 'translate' ? TRANSLATIONS[operation.id] : undefined;
+}
+
+/**
+ * The request in the dialect of a self-hosted origin.
+ * @throws Problem for what such an origin cannot honour.
+ */
+export function carriedBy(request: ValidRequest): ValidRequest {
+  if (request.operation.serve.oss === 'forward') return request;
+  const translation = translationOf(request);
+  if (translation) return translation.toOss(request);
+  throw new Problem('not_served', {
+    reason: 'not_served',
+    detail: 'This operation is known, but it cannot be served on a self-hosted Mem0.',
+  });
+}

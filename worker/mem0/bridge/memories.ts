@@ -1,0 +1,129 @@
+import type { Json } from '../../../core/canonical.ts';
+import { Problem } from '../../problem.ts';
+import { operationById } from '../catalogue/index.ts';
+import { isObject, type JsonObject, objectOf } from '../json.ts';
+import type { ValidRequest } from '../validate.ts';
+import { type FilterNode, type FilterRow, fulfils } from './filter.ts';
+import type { Carried, Translation } from './types.ts';
+
+/** The most rows that a self-hosted server gives at once; with as many it may have more. */
+const CANDIDATES = 1000;
+const DEFAULT_TOP_K = 10;
+const DEFAULT_PAGE_SIZE = 100;
+
+/** Adding is done when the self-hosted server answers; the Platform would only have begun. */
+export const add: Translation = {
+  event: true,
+  toOss: (request) => {
+    const { messages, ...rest } = request.body as { readonly messages: Json };
+    const list = typeof messages === 'string' ? [{ role: 'user', content: messages }] : messages;
+    return as('oss.memories.add', request, { body: { ...rest, messages: list } });
+  },
+  fromOss: (body, _request, { eventId }) => ({
+    message: 'Memories added.',
+    status: 'SUCCEEDED',
+    event_id: eventId,
+    results: resultsOf(body).map((row) => ({ ...row, data: { memory: row.memory ?? null } })),
+  }),
+};
+
+/** All candidates are asked for, because the self-hosted server has no pages and filters by ids alone here. */
+export const list: Translation = {
+  toOss: (request) => as('oss.memories.list', request, { query: { top_k: String(CANDIDATES) } }),
+  fromOss: (body, request, { origin }) => {
+    const rows = chosen(candidates(body), request.tree);
+    const { page, size } = pageOf(request);
+    const end = page * size;
+    return {
+      count: rows.length,
+      next: end < rows.length ? link(origin, request, page + 1, size) : null,
+      previous: page > 1 ? link(origin, request, page - 1, size) : null,
+      results: rows.slice(end - size, end),
+    };
+  },
+};
+
+/** Without pages: the deprecated listings answer a plain list. */
+export const plainList: Translation = {
+  toOss: list.toOss,
+  fromOss: (body, request) => chosen(candidates(body), request.tree),
+};
+
+export const search: Translation = {
+  toOss: (request) => {
+    const { query, threshold, top_k: topK } = request.body as { [name: string]: Json };
+    const asked = isNarrow(request.tree) ? (topK ?? DEFAULT_TOP_K) : CANDIDATES;
+    return as('oss.memories.search', request, {
+      body: { query: query!, top_k: asked, ...(threshold === undefined ? {} : { threshold }) },
+    });
+  },
+  fromOss: (body, request) => {
+    const most = (request.body?.top_k ?? DEFAULT_TOP_K) as number;
+    const rows = isNarrow(request.tree) ? resultsOf(body) : candidates(body);
+    return { results: chosen(rows, request.tree).slice(0, most) };
+  },
+};
+
+/** The deprecated search answers a plain list. */
+export const plainSearch: Translation = {
+  toOss: search.toOss,
+  fromOss: (body, request, carried) => {
+    const { results } = search.fromOss(body, request, carried) as { results: Json };
+    return results;
+  },
+};
+
+/** The same request as one of the self-hosted dialect. */
+export function as(
+  id: string,
+  request: ValidRequest,
+  own: { readonly body?: JsonObject; readonly query?: ValidRequest['query'] } = {},
+): ValidRequest {
+  const { tree: _, ...rest } = request;
+  return { ...rest, operation: operationById(id), body: own.body, query: own.query ?? {}, conditions: [] };
+}
+
+/** Whether Mem0 itself gives what the filter asks: it names ids that every result has, and nothing else. */
+function isNarrow(tree: FilterNode | undefined): boolean {
+  if (tree === undefined) return true;
+  if (tree.kind === 'AND') return tree.of.every(isNarrow);
+  return tree.kind === 'id' && tree.oneOf.length === 1;
+}
+
+function chosen(rows: readonly JsonObject[], tree: FilterNode | undefined): JsonObject[] {
+  return rows.filter((row) => tree === undefined || fulfils(tree, row as FilterRow));
+}
+
+/** All rows there are. @throws Problem when there may be more than were given. */
+function candidates(body: Json): readonly JsonObject[] {
+  const rows = resultsOf(body);
+  if (rows.length < CANDIDATES) return rows;
+  throw new Problem('not_served', {
+    reason: 'too_many_candidates',
+    detail: `More than ${CANDIDATES} memories have these ids, and a self-hosted Mem0 gives no more at once. Name more ids.`,
+  });
+}
+
+export function resultsOf(body: Json): readonly JsonObject[] {
+  const results = isObject(body) ? (body as { readonly results?: unknown }).results : undefined;
+  return Array.isArray(results) ? (results.filter(isObject) as JsonObject[]) : [];
+}
+
+/** In the query, where the official clients put it, or in the body. */
+function pageOf({ query, body }: ValidRequest): { readonly page: number; readonly size: number } {
+  const page = Number(query.page ?? body?.page ?? 1);
+  const size = Number(query.page_size ?? body?.page_size ?? DEFAULT_PAGE_SIZE);
+  return { page, size };
+}
+
+function link(origin: Carried['origin'], { operation }: ValidRequest, page: number, size: number): string {
+  const query = new URLSearchParams(
+    Object.entries(
+      objectOf([
+        ['page', String(page)],
+        ['page_size', String(size)],
+      ]),
+    ) as [string, string][],
+  );
+  return `${origin}${operation.path}?${query}`;
+}
