@@ -6,7 +6,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { migrate, setRolePasswords } from '../scripts/lib/migrate.ts';
 import { append, type Cluster, records, startCluster } from './harness.ts';
 
-const ALL = ['0001_schema_and_roles', '0002_tables', '0003_partitions', '0004_append', '0005_rights'];
+const ALL = [
+  '0001_schema_and_roles',
+  '0002_tables',
+  '0003_partitions',
+  '0004_append',
+  '0005_rights',
+  '0006_migrations',
+];
 
 let cluster: Cluster;
 let admin: pg.Client;

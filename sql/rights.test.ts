@@ -187,6 +187,14 @@ describe('the reader', () => {
     await reader.query('set row_security = on');
   });
 
+  it('can name the migrations, as the writer can', async () => {
+    const names = (await owner.query('select name from audit.migration order by id')).rows.map((row) => row.name);
+    for (const client of [reader, writer]) {
+      const { rows } = await client.query('select name from audit.migrations() as name');
+      expect(rows.map((row) => row.name)).toEqual(names);
+    }
+  });
+
   it('can compute the hash of a record again', async () => {
     const row = record('acme~0~1', 0);
     const { rows } = await reader.query(`select encode(audit.leaf_hash($1), 'hex') as leaf`, [row.text]);
@@ -233,7 +241,8 @@ describe('everybody else', () => {
     const passerBy = new pg.Client({ connectionString: url.href });
     await passerBy.connect();
     try {
-      for (const statement of [...FORBIDDEN, ...READERS_ONLY, ...WRITERS_ONLY])
+      const both = 'select audit.migrations()';
+      for (const statement of [...FORBIDDEN, ...READERS_ONLY, ...WRITERS_ONLY, both])
         await refused(passerBy, statement);
     } finally {
       await passerBy.end();
@@ -260,6 +269,7 @@ describe('everybody else', () => {
       'ensure_partitions',
       'leaf_at',
       'log_state',
+      'migrations',
       'quarantine',
     ]);
     for (const { proconfig } of rows) expect(proconfig).toContain('search_path=pg_catalog, audit, pg_temp');
