@@ -188,7 +188,9 @@ describe('the reader', () => {
   });
 
   it('can name the migrations, as the writer can', async () => {
-    const names = (await owner.query('select name from audit.migration order by id')).rows.map((row) => row.name);
+    const names = (await owner.query('select name from audit.migration order by id')).rows.map(
+      (row) => row.name,
+    );
     for (const client of [reader, writer]) {
       const { rows } = await client.query('select name from audit.migrations() as name');
       expect(rows.map((row) => row.name)).toEqual(names);

@@ -88,9 +88,13 @@ async function pending(client: pg.Client): Promise<string[]> {
     ? await client.query<{ name: string }>(`select name from ${SCHEMA}.${TABLE}`)
     : { rows: [] };
   const done = new Set(rows.map(({ name }) => name));
+  return migrationNames().filter((name) => !done.has(name));
+}
+
+/** The names of all migrations, in their order. */
+export function migrationNames(): string[] {
   return readdirSync(MIGRATIONS)
     .map((file) => file.replace(/\.sql$/, ''))
-    .filter((name) => !done.has(name))
     .sort();
 }
 

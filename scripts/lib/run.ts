@@ -6,14 +6,14 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a program to its end. 127: it could not be started. */
+/** Runs a program to its end. 127: it could not be started. Without an input it has none to read. */
 export function run(
   program: string,
   args: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  { input, ...options }: { cwd?: string; env?: NodeJS.ProcessEnv; input?: string } = {},
 ) {
   return new Promise<Ran>((resolve) => {
-    const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => {
@@ -22,6 +22,9 @@ export function run(
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
     });
+    // A program that ends without reading its input breaks the pipe; its exit code says what happened.
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
     child.on('error', (error) => resolve({ code: 127, stdout, stderr: error.message }));
     child.on('close', (code) => resolve({ code: code ?? 1, stdout, stderr }));
   });

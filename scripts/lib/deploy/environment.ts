@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import { parseEnv } from 'node:util';
+import { type Unstable_Config, unstable_readConfig } from 'wrangler';
+import { SETTINGS, type SettingName } from '../../../worker/config.ts';
+import { CommandError } from '../command.ts';
+
+/** The names of the settings that are secrets. */
+export const SECRETS: readonly SettingName[] = (Object.keys(SETTINGS) as SettingName[]).filter(
+  (name) => 'secret' in SETTINGS[name],
+);
+
+/** wrangler.toml as one environment has it; the top level is production. */
+export interface Deployment {
+  readonly env: string;
+  readonly configFile: string;
+  readonly config: Unstable_Config;
+  /** `[vars]` as written: a value that is no text does not reach the Worker as a setting. */
+  readonly vars: { readonly [name: string]: unknown };
+}
+
+/** What a deployed Worker would be given, as far as this machine knows it. */
+export interface Given extends Deployment {
+  /** Where secret values were looked for, in words. */
+  readonly source: string;
+  /** Values by name: those of `[vars]`, and over them the secrets. Never printed. */
+  readonly values: { readonly [name: string]: string };
+  /** Names in the secrets file that are no secret of the gateway. */
+  readonly strangers: readonly string[];
+}
+
+/** @throws CommandError when the file cannot be read or has no such environment. */
+export function readDeployment(env: string, configFile: string): Deployment {
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(env)) throw new CommandError('--env is a lower-case word.', 2);
+  let config: Unstable_Config;
+  try {
+    config = unstable_readConfig(
+      { config: configFile, ...(env === 'production' ? {} : { env }) },
+      { hideWarnings: true },
+    );
+  } catch (error) {
+    // The first line of several only says which file it is about.
+    const lines = (error as Error).message.split('\n').map((line) => line.trim().replace(/^- /, ''));
+    throw new CommandError(
+      `${configFile} cannot be read: ${lines.slice(lines.length > 1 ? 1 : 0).join(' ')}`,
+    );
+  }
+  if (env !== 'production' && config.targetEnvironment !== env) {
+    throw new CommandError(`${configFile} has no [env.${env}].`);
+  }
+  return { env, configFile, config, vars: config.vars };
+}
+
+/**
+ * Adds the secret values: from `file`, from `.secrets/<env>.env` when that is there, or from environment variables.
+ * @throws CommandError when a file that was named cannot be read.
+ */
+export async function readGiven(
+  deployment: Deployment,
+  file: string | undefined,
+  variables: { readonly [name: string]: string | undefined } = process.env,
+): Promise<Given> {
+  const path = file ?? `.secrets/${deployment.env}.env`;
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (file === undefined && error.code === 'ENOENT') return undefined;
+    throw new CommandError(`${path} cannot be read (${error.code}).`);
+  });
+  const found = text === undefined ? variables : parseDotenv(text);
+  const secrets = SECRETS.flatMap((name) => (found[name] ? [[name, found[name]] as const] : []));
+  const texts = Object.entries(deployment.vars).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return {
+    ...deployment,
+    source: text === undefined ? 'the environment variables' : path,
+    values: Object.fromEntries([...texts, ...secrets]),
+    strangers: text === undefined ? [] : Object.keys(found).filter((name) => !isSecret(name)),
+  };
+}
+
+export function isSecret(name: string): name is SettingName {
+  return (SECRETS as readonly string[]).includes(name);
+}
+
+/** Dotenv text by name. A value that holds a line break or a quote needs quotes of another kind. */
+export function parseDotenv(text: string): { [name: string]: string } {
+  return parseEnv(text) as { [name: string]: string };
+}
+
+/** One setting, read as the Worker reads it; `undefined` when it is missing or bad. */
+export function settingOf<N extends SettingName>(given: Given, name: N) {
+  type Value = ReturnType<(typeof SETTINGS)[N]['schema']['parse']>;
+  const row = SETTINGS[name] as { readonly default?: string | null };
+  const raw = given.values[name] || row.default;
+  if (raw === undefined || raw === null) return undefined;
+  const result = SETTINGS[name].schema.safeParse(raw);
+  return result.success ? (result.data as Value) : undefined;
+}
