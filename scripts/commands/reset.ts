@@ -1,7 +1,7 @@
-import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { clearState } from '../../local/stack/reset.ts';
-import { CommandError, command } from '../lib/command.ts';
+import { command } from '../lib/command.ts';
+import { confirmed } from '../lib/prompt.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -13,7 +13,13 @@ await command({
     yes: { type: 'boolean', default: false, help: 'do not ask' },
   },
   async run({ yes }, _positionals, io) {
-    if (yes !== true && !(await confirmed())) {
+    if (
+      yes !== true &&
+      !(await confirmed(
+        'Clear all memories, history, audit records and keys of the local stack?',
+        'to clear',
+      ))
+    ) {
       io.note('Nothing was cleared.');
       return 1;
     }
@@ -23,22 +29,3 @@ await command({
     return 0;
   },
 });
-
-/** @throws CommandError without a terminal, where nobody can be asked. */
-async function confirmed(): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new CommandError('There is no terminal to ask at: add `--yes` to clear.');
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question(
-      'Clear all memories, history, audit records and keys of the local stack? [y/N] ',
-    );
-    return /^y(es)?$/i.test(answer.trim());
-  } catch (error) {
-    if ((error as Error).name !== 'AbortError') throw error;
-    // Ctrl-C at the question is a no.
-    process.stderr.write('\n');
-    return false;
-  } finally {
-    terminal.close();
-  }
-}

@@ -37,6 +37,8 @@ export interface CommandSpec {
   readonly options?: { readonly [name: string]: OptionSpec };
   /** Names of positional arguments, shown in the usage; more than these is a usage error. */
   readonly positionals?: readonly string[];
+  /** Said of an argument too many in place of the argument itself, which may be a secret. */
+  readonly refusal?: string;
   /** Exit codes beyond 0 done, 1 failed, 2 wrong usage. */
   readonly exitCodes?: { readonly [code: number]: string };
   run(values: Values, positionals: string[], io: Io): Promise<number | undefined> | number | undefined;
@@ -69,7 +71,7 @@ export async function command(spec: CommandSpec, argv = process.argv.slice(2)): 
     values = parsed.values as Values;
     positionals = parsed.positionals;
     if (positionals.length > (spec.positionals?.length ?? 0)) {
-      throw new Error(`Unexpected argument '${positionals[spec.positionals?.length ?? 0]}'`);
+      throw new Error(spec.refusal ?? `Unexpected argument '${positionals[spec.positionals?.length ?? 0]}'`);
     }
   } catch (error) {
     process.stderr.write(`${(error as Error).message.split('\n')[0]}\nTry \`${spec.usage} --help\`.\n`);

@@ -73,8 +73,15 @@ export async function readGiven(
     ...deployment,
     source: text === undefined ? 'the environment variables' : path,
     values: Object.fromEntries([...texts, ...secrets]),
-    strangers: text === undefined ? [] : Object.keys(found).filter((name) => !isSecret(name)),
+    strangers: text === undefined ? [] : strangersIn(found),
   };
+}
+
+/** Names that are no secret's. What does not look like a name may be a value that went astray, and is not repeated. */
+export function strangersIn(values: { readonly [name: string]: unknown }): string[] {
+  return Object.keys(values)
+    .filter((name) => !isSecret(name))
+    .map((name) => (/^[A-Z]{2,16}(_[A-Z0-9]{1,16}){0,4}$/.test(name) ? name : 'a name that is none'));
 }
 
 export function isSecret(name: string): name is SettingName {

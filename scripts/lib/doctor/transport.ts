@@ -16,12 +16,15 @@ export function transportChecks(given: Given): Finding[] {
 
 /** readConfig holds the other URLs to https; an issuer's own is only compared there, and fetched by the doctor. */
 function urls(given: Given): Finding[] {
-  const plain = (settingOf(given, 'ISSUERS') ?? []).filter(({ issuer }) => !issuer.startsWith('https:'));
-  return plain.map((_, at) =>
-    failed(
-      `issuer ${at + 1} of ISSUERS has a name that is not https`,
-      'Use the provider by its https address.',
-    ),
+  return (settingOf(given, 'ISSUERS') ?? []).flatMap(({ issuer }, at) =>
+    issuer.startsWith('https:')
+      ? []
+      : [
+          failed(
+            `issuer ${at + 1} of ISSUERS has a name that is not https`,
+            'Use the provider by its https address.',
+          ),
+        ],
   );
 }
 

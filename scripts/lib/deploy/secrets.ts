@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { ConfigError, readConfig, type SettingName } from '../../../worker/config.ts';
+import { CommandError } from '../command.ts';
+import { type Deployment, isSecret, parseDotenv, SECRETS, strangersIn } from './environment.ts';
+import { jsonOf, type Wrangler, whyFailed } from './wrangler.ts';
+
+export type Secrets = { readonly [name in SettingName]?: string };
+
+/** The secrets that can be made at random, and how. */
+const GENERATORS: { readonly [name: string]: () => string } = {
+  // The id is in every record, so it says when the key was made.
+  AUDIT_PSEUDONYM_KEY: () =>
+    `k${new Date().toISOString().slice(0, 10).replaceAll('-', '')}:${randomBytes(32).toString('base64url')}`,
+};
+
+/** @throws CommandError (exit 2) for a name that is no secret's; the name itself may be one and is not repeated. */
+export function secretNames(names: readonly string[], option: string): SettingName[] {
+  if (names.every(isSecret)) return [...names] as SettingName[];
+  throw new CommandError(`${option} takes a name: ${SECRETS.join(', ')}.`, 2);
+}
+
+/** @throws CommandError (exit 2) for a secret that cannot be made at random. */
+export function generate(names: readonly string[]): Secrets {
+  const known = Object.keys(GENERATORS);
+  if (!names.every((name) => known.includes(name))) {
+    throw new CommandError(`--generate takes ${known.join(', ')} only.`, 2);
+  }
+  return Object.fromEntries(names.map((name) => [name, GENERATORS[name]?.()]));
+}
+
+/**
+ * Reads secrets from text: a JSON object of texts, or NAME=value lines.
+ * @throws CommandError for text that is neither, or a name that is no secret's.
+ */
+export function parseSecrets(text: string): Secrets {
+  const values: { [name: string]: unknown } = text.trimStart().startsWith('{')
+    ? parseJson(text)
+    : parseDotenv(text);
+  const strangers = strangersIn(values);
+  if (strangers.length > 0) {
+    throw new CommandError(`No secret of the gateway: ${strangers.join(', ')}. Nothing was set.`);
+  }
+  if (!Object.values(values).every((value) => typeof value === 'string')) {
+    throw new CommandError('A value is no text. Nothing was set.');
+  }
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== '')) as Secrets;
+}
+
+function parseJson(text: string): { [name: string]: unknown } {
+  try {
+    return JSON.parse(text) as { [name: string]: unknown };
+  } catch {
+    throw new CommandError('The text begins as JSON and is none. Nothing was set.');
+  }
+}
+
+/**
+ * Holds secrets to the settings table, together with the `[vars]` of the environment.
+ * @throws CommandError that lists every problem, without a value.
+ */
+export function validate(secrets: Secrets, { vars }: Deployment): void {
+  try {
+    readConfig({ ...vars, ...secrets });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const ours = error.problems.filter((problem) =>
+      Object.keys(secrets).some((name) => new RegExp(`^${name}\\b`).test(problem)),
+    );
+    if (ours.length > 0) throw new CommandError(`${ours.join('; ')}. Nothing was set.`);
+  }
+}
+
+/**
+ * Refuses to replace secrets that nobody could get back.
+ * @throws CommandError when one is set already, or wrangler cannot say.
+ */
+export async function refuseReplacing(names: readonly string[], wrangler: Wrangler): Promise<void> {
+  const ran = await wrangler(['secret', 'list', '--format', 'json']);
+  if (ran.code !== 0 && whyFailed(ran) === 'no_worker') return;
+  const listed = jsonOf(ran.stdout);
+  if (ran.code !== 0 || !Array.isArray(listed)) throw new CommandError(notDone(whyFailed(ran)));
+  const there = names.filter((name) => listed.some((one: { name?: unknown }) => one.name === name));
+  if (there.length > 0) {
+    throw new CommandError(
+      `${there.join(', ')} is set already, and cannot be read back: add --replace to lose it. Nothing was set.`,
+    );
+  }
+}
+
+/**
+ * Gives secrets to Cloudflare by wrangler's standard input, all in one request.
+ * @throws CommandError when wrangler fails; its own words are not repeated.
+ */
+export async function put(secrets: Secrets, wrangler: Wrangler): Promise<void> {
+  const ran = await wrangler(['secret', 'bulk'], `${JSON.stringify(secrets)}\n`);
+  if (ran.code !== 0) throw new CommandError(notDone(whyFailed(ran)));
+}
+
+function notDone(why: ReturnType<typeof whyFailed>): string {
+  if (why === 'not_installed') return 'wrangler is not installed: run `npm ci`. Nothing was set.';
+  if (why === 'not_logged_in') {
+    return 'wrangler is not logged in: run `npx wrangler login`, or set CLOUDFLARE_API_TOKEN. Nothing was set.';
+  }
+  return 'wrangler failed: see `npx wrangler whoami`, then `npm run doctor` for what is set.';
+}
