@@ -17,7 +17,7 @@ await command({
       yes !== true &&
       !(await confirmed(
         'Clear all memories, history, audit records and keys of the local stack?',
-        'to clear',
+        'add `--yes` to clear',
       ))
     ) {
       io.note('Nothing was cleared.');

@@ -4,13 +4,13 @@ import { CommandError } from './command.ts';
 
 /**
  * Asks a question that `y` or `yes` confirms. Ctrl-C is a no.
- * @param purpose of the `--yes` that the error without a terminal names: `to clear`.
- * @throws CommandError without a terminal, where nobody can be asked.
+ * @param instead what to do where nobody can be asked: "add `--yes` to clear".
+ * @throws CommandError without a terminal.
  */
-export async function confirmed(question: string, purpose: string): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new CommandError(`There is no terminal to ask at: add \`--yes\` ${purpose}.`);
+export async function confirmed(question: string, instead: string): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new CommandError(`There is no terminal to ask at: ${instead}.`);
   const answer = await ask(`${question} [y/N] `, process.stderr);
+  if (answer === undefined) process.stderr.write('\n');
   return /^y(es)?$/i.test(answer?.trim() ?? '');
 }
 
@@ -23,8 +23,8 @@ export async function askSecret(question: string): Promise<string> {
   process.stderr.write(question);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const answer = await ask('', nowhere);
-  if (answer === undefined) throw new CommandError('Stopped at the question.');
   process.stderr.write('\n');
+  if (answer === undefined) throw new CommandError('Stopped at the question.');
   return answer.trim();
 }
 
@@ -36,7 +36,6 @@ async function ask(question: string, output: NodeJS.WritableStream): Promise<str
     return await Promise.race([terminal.question(question), ended]);
   } catch (error) {
     if ((error as Error).name !== 'AbortError') throw error;
-    process.stderr.write('\n');
     return undefined;
   } finally {
     terminal.close();

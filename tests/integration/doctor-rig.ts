@@ -1,8 +1,13 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Unstable_Config } from 'wrangler';
 import type { Given } from '../../scripts/lib/deploy/environment.ts';
 import type { Finding, State } from '../../scripts/lib/doctor/finding.ts';
+import { type Ran, run } from '../../scripts/lib/run.ts';
 
 /** What the doctor is given, with nothing in it but what a test says. */
 export function given(
@@ -49,5 +54,56 @@ export async function startSite(): Promise<Site> {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  });
+}
+
+export interface Call {
+  readonly args: readonly string[];
+  readonly stdin: string;
+  /** The values of its environment variables. */
+  readonly env: readonly string[];
+}
+
+export interface StandIn {
+  /** What goes before a command's environment to make it find the stand-in. */
+  readonly env: { readonly PATH: string; readonly STAND_IN: string };
+  /** How it answers calls that begin with these words; others succeed in silence. */
+  answer(answers: { [words: string]: { code?: number; stdout?: string; stderr?: string } }): Promise<void>;
+  calls(): Promise<Call[]>;
+  remove(): Promise<void>;
+}
+
+/** A `wrangler` that writes down its calls. */
+export async function standIn(): Promise<StandIn> {
+  const dir = await mkdtemp(join(tmpdir(), 'stand-in-'));
+  const bin = fileURLToPath(new URL('stand-in', import.meta.url));
+  const log = join(dir, 'calls.jsonl');
+  const answer: StandIn['answer'] = async (answers) => {
+    await writeFile(log, '');
+    await writeFile(join(dir, 'answers.json'), JSON.stringify(answers));
+  };
+  await answer({});
+  return {
+    env: { PATH: `${bin}${delimiter}${process.env.PATH}`, STAND_IN: dir },
+    answer,
+    calls: async () =>
+      (await readFile(log, 'utf8'))
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as Call),
+    remove: () => rm(dir, { recursive: true }),
+  };
+}
+
+/** Runs a command of the project to its end. */
+export function runCommand(
+  name: string,
+  args: readonly string[],
+  { env = {}, input }: { env?: { readonly [name: string]: string }; input?: string } = {},
+): Promise<Ran> {
+  const file = fileURLToPath(new URL('../../scripts/run.cjs', import.meta.url));
+  return run(process.execPath, [file, name, ...args], {
+    env: { ...process.env, ...env },
+    ...(input === undefined ? {} : { input }),
   });
 }
