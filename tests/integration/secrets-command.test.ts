@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runCommand, type StandIn, standIn } from './doctor-rig.ts';
 
 const SECRETS = {
@@ -25,6 +25,7 @@ beforeEach(async () => {
   await wrangler.answer({});
   dir = await mkdtemp(join(tmpdir(), 'secrets-'));
 });
+afterEach(() => rm(dir, { recursive: true }));
 afterAll(() => wrangler.remove());
 
 const secrets = async (args: string[], input?: string) => {
@@ -62,7 +63,6 @@ describe('npm run secrets', () => {
     expect(ran.stdout).toBe('set MEM0_ORIGIN\nset MEM0_API_KEY\n');
     const { MEM0_API_KEY, MEM0_ORIGIN } = SECRETS;
     expect(JSON.parse((await wrangler.calls())[0]!.stdin)).toEqual({ MEM0_ORIGIN, MEM0_API_KEY });
-    await rm(file);
   });
 
   it('does not hand the environment variables of the same names on', async () => {
