@@ -81,7 +81,7 @@ export async function readGiven(
 export function strangersIn(values: { readonly [name: string]: unknown }): string[] {
   return Object.keys(values)
     .filter((name) => !isSecret(name))
-    .map((name) => (/^[A-Z]{2,16}(_[A-Z0-9]{1,16}){0,4}$/.test(name) ? name : 'a name that is none'));
+    .map((name) => (/^[A-Z][A-Z0-9]{1,15}(_[A-Z0-9]{1,16}){1,4}$/.test(name) ? name : 'a name that is none'));
 }
 
 export function isSecret(name: string): name is SettingName {

