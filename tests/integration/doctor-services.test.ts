@@ -58,6 +58,16 @@ describe('Mem0', () => {
     ]);
   });
 
+  it('fails when it refuses our key, and serves who has none', async () => {
+    const noKey: Responder = (request, response) => {
+      const has = request.headers.some(([name]) => name.toLowerCase() === 'x-api-key');
+      return (has ? presets.error(403) : presets.json({ results: [] }))(request, response);
+    };
+    expect(texts(await check(noKey), 'failed')).toEqual([
+      'Mem0 is open to anybody who reaches it: it serves a call without a key',
+    ]);
+  });
+
   it('fails when it redirects, and follows nowhere', async () => {
     const found = await check(presets.redirect('/memories'));
     expect(texts(found, 'failed')).toEqual(['Mem0 answers with a redirect, which the gateway never follows']);
@@ -75,7 +85,10 @@ describe('Mem0', () => {
     expect(texts(found, 'unknown')).toHaveLength(2);
   });
 
-  it('does not know when nothing answers', async () => {
+  it('does not know when nothing answers, or a firewall does', async () => {
+    expect(texts(await check(presets.error(403)), 'unknown')).toEqual([
+      'Mem0 answers 403 from here, also with the key',
+    ]);
     const found = await mem0Checks(given({ MEM0_ORIGIN: 'http://127.0.0.1:1', MEM0_API_KEY: KEY }));
     expect(texts(found, 'unknown')).toEqual(['Mem0 cannot be reached from here']);
   });

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runCommand, type StandIn, standIn } from './doctor-rig.ts';
 
+const PASSWORD = 'hunter2-of-postgres';
 const SECRETS = {
   MEM0_ORIGIN: 'https://mem0-hunter2.example.com',
   MEM0_API_KEY: 'hunter2-of-mem0',
-  AUDIT_WRITER_URL: `postgresql://audit_writer:${'hunter2-w'}@db.example.com/audit`,
-  AUDIT_READER_URL: `postgresql://audit_reader:${'hunter2-r'}@db.example.com/audit`,
+  AUDIT_WRITER_URL: `postgresql://audit_writer:${PASSWORD}@db.example.com/audit`,
+  AUDIT_READER_URL: `postgresql://audit_reader:${PASSWORD}@db.example.com/audit`,
   AUDIT_PSEUDONYM_KEY: `k1:${Buffer.from('hunter2'.repeat(5)).toString('base64url')}`,
 };
 const NAMES = Object.keys(SECRETS);

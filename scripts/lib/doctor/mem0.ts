@@ -8,6 +8,9 @@ const { ok, failed, unknown } = findings('mem0');
 const CLOSE =
   'Let Mem0 refuse calls without its key (ADMIN_API_KEY set, AUTH_DISABLED not), and let nobody but the gateway reach it.';
 
+const ELSEWHERE =
+  'Right if only the gateway reaches it: run this where it is reachable too, and after a deploy see /ready.';
+
 /** Whether Mem0 serves who has the key, and refuses everybody else. Reads the memories of a user that nobody is. */
 export async function mem0Checks(given: Given): Promise<Finding[]> {
   const origin = settingOf(given, 'MEM0_ORIGIN');
@@ -17,14 +20,7 @@ export async function mem0Checks(given: Given): Promise<Finding[]> {
   }
   const url = `${origin}/memories?user_id=doctor-${randomUUID()}`;
   const withKey = await get(url, { 'x-api-key': key });
-  if (withKey.kind === 'unreachable') {
-    return [
-      unknown(
-        'Mem0 cannot be reached from here',
-        'Right if only the gateway reaches it: run this where it is reachable too, and after a deploy see /ready.',
-      ),
-    ];
-  }
+  if (withKey.kind === 'unreachable') return [unknown('Mem0 cannot be reached from here', ELSEWHERE)];
   return [
     served(withKey.kind === 'answer' ? withKey.status : 0),
     await refuses(url, 'without a key', {}),
@@ -40,8 +36,9 @@ function served(status: number): Finding {
       'Set MEM0_ORIGIN to where it leads.',
     );
   }
-  if (status === 401 || status === 403)
-    return failed('Mem0 refuses the key', 'Set MEM0_API_KEY to a key that Mem0 knows.');
+  // Mem0 itself says 401: a 403 is what a firewall before it says to everybody but the gateway.
+  if (status === 403) return unknown('Mem0 answers 403 from here, also with the key', ELSEWHERE);
+  if (status === 401) return failed('Mem0 refuses the key', 'Set MEM0_API_KEY to a key that Mem0 knows.');
   return failed(
     status === 0 ? 'Mem0 answers a list of no memories with too much' : `Mem0 answers ${status} with the key`,
     'See that MEM0_ORIGIN is the address of a Mem0 server, and what its log says.',

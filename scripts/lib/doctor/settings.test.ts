@@ -16,11 +16,12 @@ const ISSUERS = JSON.stringify([
   },
 ]);
 const VARS = { ENVIRONMENT: 'production', TRANSPORT: 'edge', ISSUERS };
+const PASSWORD = 'hunter2';
 const SECRET = {
   MEM0_ORIGIN: 'https://mem0.example.com',
   MEM0_API_KEY: 'hunter2',
-  AUDIT_WRITER_URL: `postgresql://audit_writer:${'hunter2'}@db.example.com/audit`,
-  AUDIT_READER_URL: `postgresql://audit_reader:${'hunter2'}@db.example.com/audit`,
+  AUDIT_WRITER_URL: `postgresql://audit_writer:${PASSWORD}@db.example.com/audit`,
+  AUDIT_READER_URL: `postgresql://audit_reader:${PASSWORD}@db.example.com/audit`,
   AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
 };
 const CONFIG = {
