@@ -49,6 +49,12 @@ export interface CommandSpec {
  * 2 wrong usage) and prints each failure as one line. A stack is shown only for a bug of ours.
  */
 export async function command(spec: CommandSpec, argv = process.argv.slice(2)): Promise<void> {
+  // A reader that goes away, as `head` does, must not end a command halfway.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   const options = {
     ...spec.options,
     json: { type: 'boolean', help: 'print the result as JSON' },

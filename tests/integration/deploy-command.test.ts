@@ -195,6 +195,16 @@ describe('a deploy', () => {
   });
 });
 
+it('a deploy that is stopped while it looks asks nobody', async () => {
+  const examine = async function* () {
+    stopped.abort();
+    yield one('cloudflare', 'unknown');
+  };
+  const confirm = vi.fn(async () => true);
+  expect(await failure({ examine, confirm })).toBe('Stopped. Nothing was changed.');
+  expect(confirm).not.toHaveBeenCalled();
+});
+
 describe('npm run deploy', () => {
   it('runs the doctor first, and changes nothing when it fails', async () => {
     const ran = await runCommand('deploy', ['--url', 'https://gateway.example', '--yes'], {

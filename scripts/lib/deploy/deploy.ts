@@ -117,7 +117,12 @@ async function collect(
 }
 
 /** @throws CommandError when something failed, or is not known and nobody goes on without it. */
-async function judge(found: readonly Finding[], { acceptUnknown, confirm }: DeployParts): Promise<void> {
+async function judge(
+  found: readonly Finding[],
+  { acceptUnknown, confirm, signal }: DeployParts,
+): Promise<void> {
+  // Ctrl-C ends wrangler too, which then could not say what it was asked.
+  if (signal.aborted) throw new CommandError('Stopped.');
   const code = exitCodeOf(found);
   if (code === 1) throw new CommandError('Something failed: mend it first.');
   const unknown = found.filter((one) => one.state === 'unknown').length;

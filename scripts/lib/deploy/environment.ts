@@ -88,8 +88,13 @@ export function isSecret(name: string): name is SettingName {
   return (SECRETS as readonly string[]).includes(name);
 }
 
-/** Dotenv text by name. A value that holds a line break or a quote needs quotes of another kind. */
+/**
+ * NAME=value lines by name.
+ * @throws CommandError for an unquoted value with a `#`: what follows it would be cut off as a remark, silently.
+ */
 export function parseDotenv(text: string): { [name: string]: string } {
+  const cut = text.split('\n').findIndex((line) => /^\s*(export\s+)?[^#='"`]+=\s*[^\s'"`#][^#]*#/.test(line));
+  if (cut >= 0) throw new CommandError(`Line ${cut + 1} has a # in a value: put the value in quotes.`);
   return parseEnv(text) as { [name: string]: string };
 }
 
