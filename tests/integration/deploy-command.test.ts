@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type DeployParts, deploy } from '../../scripts/lib/deploy/deploy.ts';
 import { readDeployment } from '../../scripts/lib/deploy/environment.ts';
@@ -215,6 +218,25 @@ describe('npm run deploy', () => {
     expect(ran.stderr).toMatch(/Something failed: mend it first\. Nothing was changed\.\n$/);
     expect(ran.stderr).not.toContain(owner);
     expect(await calls()).toEqual(['secret list --format json']);
+    expect(await applied()).toBe(0);
+  });
+
+  it('takes Ctrl-C for a stop, and says that nothing was changed', async () => {
+    await wrangler.answer({ 'secret list': { stdout: '[]', delayMs: 1500 } });
+    const file = fileURLToPath(new URL('../../scripts/run.cjs', import.meta.url));
+    const child = spawn(process.execPath, [file, 'deploy', '--url', 'https://gateway.example', '--yes'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: process.env,
+    });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    const ended = once(child, 'exit');
+    await vi.waitFor(async () => expect(await calls()).toHaveLength(1), { timeout: 20_000 });
+    child.kill('SIGINT');
+    expect(await ended).toEqual([1, null]);
+    expect(said).toMatch(/\nStopped\. Nothing was changed\.\n$/);
     expect(await applied()).toBe(0);
   });
 

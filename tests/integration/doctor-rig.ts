@@ -68,7 +68,9 @@ export interface StandIn {
   /** What goes before a command's environment to make it find the stand-in. */
   readonly env: { readonly PATH: string; readonly STAND_IN: string };
   /** How it answers calls that begin with these words; others succeed in silence. */
-  answer(answers: { [words: string]: { code?: number; stdout?: string; stderr?: string } }): Promise<void>;
+  answer(answers: {
+    [words: string]: { code?: number; stdout?: string; stderr?: string; delayMs?: number };
+  }): Promise<void>;
   calls(): Promise<Call[]>;
   remove(): Promise<void>;
 }
