@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
-          include: ['{core,durable-objects,worker,policies,scripts}/**/*.test.ts'],
+          include: ['{core,durable-objects,worker,policies,scripts,compliance}/**/*.test.ts'],
         },
       },
       {
