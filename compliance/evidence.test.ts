@@ -1,10 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { evidenceOf, readControls } from '../scripts/lib/compliance.ts';
+import { evidenceOf, readControls, readThreats } from '../scripts/lib/compliance.ts';
 import { evidenceFaults } from '../scripts/lib/evidence.ts';
 import controlsJson from './controls.json' with { type: 'json' };
+import threatsJson from './threats.json' with { type: 'json' };
 
 const controls = readControls(controlsJson);
+const model = readThreats(threatsJson);
+const dangers = [...model.threats, ...model.abuse];
 const all = Object.values(controls).flat();
 
 /** The text of a file of the repository. */
@@ -115,10 +118,43 @@ describe('the rows', () => {
   });
 });
 
+describe('the threat model', () => {
+  it('has the eight threats of old, abuse cases, and data flows, each numbered in order', () => {
+    const numbered = (letter: string, count: number) =>
+      Array.from({ length: count }, (_, at) => `${letter}${at + 1}`);
+    expect(idsOf(model.threats)).toEqual(numbered('T', 8));
+    expect(idsOf(model.abuse)).toEqual(numbered('X', model.abuse.length));
+    expect(idsOf(model.flows)).toEqual(numbered('F', model.flows.length));
+  });
+
+  it('leaves no zone empty, no party without a flow, and says of each danger what is left over', () => {
+    expect([...new Set(model.parties.map(({ zone }) => zone))].sort()).toEqual(idsOf(model.zones).sort());
+    const ends = new Set(model.flows.flatMap(({ from, to }) => [from, to]));
+    expect([...ends].sort()).toEqual(idsOf(model.parties).sort());
+    for (const { id, left } of dangers) expect(left, id).toMatch(/^[A-Z`].*\.$/);
+  });
+
+  it.each([
+    ['parties', 'zone'],
+    ['flows', 'from'],
+    ['flows', 'to'],
+  ] as const)('%s with a %s that is not there are refused', (list, member) => {
+    const [first, ...rest] = model[list];
+    expect(() => readThreats({ ...model, [list]: [{ ...first, [member]: 'nowhere' }, ...rest] })).toThrow(
+      /names nowhere, which is not there/,
+    );
+  });
+});
+
 describe('the evidence', () => {
-  it.each(all.flatMap((row) => (evidenceOf(row) ? [[row.id, evidenceOf(row)!] as const] : [])))(
+  const claims = [
+    ...all.map((row) => [row.id, evidenceOf(row)] as const),
+    ...dangers.flatMap(({ id, stops }) => stops.map((stop) => [`${id}: ${stop.says}`, stop] as const)),
+  ];
+
+  it.each(claims.flatMap(([what, evidence]) => (evidence ? [[what, evidence] as const] : [])))(
     'of %s is there',
-    (_id, evidence) => {
+    (_what, evidence) => {
       expect(evidenceFaults(evidence, read)).toEqual([]);
     },
   );
