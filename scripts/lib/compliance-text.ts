@@ -139,7 +139,7 @@ export function threatsText(model: Threats): string {
     '',
     '## Boundaries',
     '',
-    'Numbers are those of the data flows below. Whatever crosses from one zone into another is checked on arrival.',
+    'Numbers are those of the data flows below, which say how each crossing is protected.',
     '',
     '```mermaid',
     ...diagram(model),

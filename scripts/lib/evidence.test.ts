@@ -59,7 +59,9 @@ describe('tests', () => {
 
   it('a row of a table is found, and missed', () => {
     expect(faults({ file: 'a.test.ts', title: 'is %s', row: 'one row' })).toEqual([]);
-    expect(faults({ file: 'a.test.ts', title: 'is %s', row: 'two' })).toEqual(['a.test.ts has no row "two"']);
+    expect(faults({ file: 'a.test.ts', title: 'is %s', row: 'three' })).toEqual([
+      'a.test.ts has no row "three"',
+    ]);
   });
 
   it('a file that is not there, or that skips, proves nothing', () => {
