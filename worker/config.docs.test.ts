@@ -35,7 +35,7 @@ it('docs/configuration.md is what the table says', async () => {
     '',
     '## Secrets',
     '',
-    'Set with `wrangler secret put NAME`; never in `wrangler.toml`.',
+    'Set with `npm run secrets`; never in `wrangler.toml`.',
     '',
     ...table(ROWS.filter(([, row]) => row.secret)),
     '',

@@ -252,7 +252,7 @@ export function readConfig(env: { readonly [name: string]: unknown }): Config {
   const problems: string[] = [];
   const values: { [name: string]: unknown } = {};
   for (const [name, row] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
-    const raw = textOf(env[name]) ?? row.default;
+    const raw = settingText(env[name]) ?? row.default;
     if (raw === undefined) problems.push(`${name} is missing`);
     if (raw === undefined || raw === null) continue;
     const result = row.schema.safeParse(raw);
@@ -264,8 +264,11 @@ export function readConfig(env: { readonly [name: string]: unknown }): Config {
   return values as unknown as Config;
 }
 
-/** `[vars]` may hold numbers, booleans and tables; taking those for absent would put a default in their place. */
-function textOf(value: unknown): string | undefined {
+/**
+ * A setting's text. `[vars]` may hold numbers, booleans and tables, too: taking those for absent would put a default in
+ * their place.
+ */
+export function settingText(value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined;
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
@@ -284,7 +287,7 @@ function crossChecks(values: Partial<Values>, env: { readonly [name: string]: un
     problems.push('TRANSPORT loopback is refused with ENVIRONMENT production');
   }
   for (const [name, row] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
-    const text = row.url ? textOf(env[name]) : undefined;
+    const text = row.url ? settingText(env[name]) : undefined;
     const value = text === undefined ? null : URL.parse(text);
     if (value) problems.push(...transportProblems(name, value, TRANSPORT));
   }

@@ -26,7 +26,11 @@ describe('readGiven', () => {
       MEM0_API_KEY: 'from-env',
       MEM0_ORIGIN: 'https://env.example',
     });
-    expect(given.values).toEqual({ TRANSPORT: 'edge', MEM0_API_KEY: 'from # file' });
+    expect(given.values).toEqual({
+      TRANSPORT: 'edge',
+      RATE_LIMIT_REQUESTS: '7',
+      MEM0_API_KEY: 'from # file',
+    });
     expect(given.strangers).toEqual(['a name that is none']);
     expect(given.source).toBe(file);
   });
@@ -34,7 +38,7 @@ describe('readGiven', () => {
   it('takes environment variables without a file, and of those only secrets', async () => {
     const variables = { MEM0_API_KEY: 'from-env', TRANSPORT: 'loopback', HOME: '/', AUDIT_READER_URL: '' };
     const given = await readGiven(deployment, undefined, variables);
-    expect(given.values).toEqual({ TRANSPORT: 'edge', MEM0_API_KEY: 'from-env' });
+    expect(given.values).toEqual({ TRANSPORT: 'edge', RATE_LIMIT_REQUESTS: '7', MEM0_API_KEY: 'from-env' });
     expect(given.strangers).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
 import { type Unstable_Config, unstable_readConfig } from 'wrangler';
-import { SETTINGS, type SettingName } from '../../../worker/config.ts';
+import { SETTINGS, type SettingName, settingText } from '../../../worker/config.ts';
 import { CommandError } from '../command.ts';
 
 /** The names of the settings that are secrets. */
@@ -14,7 +14,7 @@ export interface Deployment {
   readonly env: string;
   readonly configFile: string;
   readonly config: Unstable_Config;
-  /** `[vars]` as written: a value that is no text does not reach the Worker as a setting. */
+  /** `[vars]` as written. */
   readonly vars: { readonly [name: string]: unknown };
 }
 
@@ -66,9 +66,10 @@ export async function readGiven(
   });
   const found = text === undefined ? variables : parseDotenv(text);
   const secrets = SECRETS.flatMap((name) => (found[name] ? [[name, found[name]] as const] : []));
-  const texts = Object.entries(deployment.vars).filter(
-    (entry): entry is [string, string] => typeof entry[1] === 'string',
-  );
+  const texts = Object.entries(deployment.vars).flatMap(([name, value]) => {
+    const text = settingText(value);
+    return text === undefined ? [] : [[name, text] as const];
+  });
   return {
     ...deployment,
     source: text === undefined ? 'the environment variables' : path,

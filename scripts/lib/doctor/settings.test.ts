@@ -81,11 +81,6 @@ describe('settings', () => {
       'failed: MEM0_API_KEY is a secret and stands in [vars]',
     ],
     [
-      'a number in [vars]',
-      { vars: { ...VARS, RATE_LIMIT_REQUESTS: 10 } },
-      'failed: RATE_LIMIT_REQUESTS in [vars] is no text, so the Worker does not see it',
-    ],
-    [
       'a name that nothing reads',
       { vars: { ...VARS, RATE_LIMIT: '10' } },
       'failed: RATE_LIMIT in [vars] is no setting',

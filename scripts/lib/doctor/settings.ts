@@ -54,7 +54,6 @@ function environment({ env, vars }: Given): Finding {
 
 function places({ vars, strangers }: Given): Finding[] {
   const secret = Object.keys(vars).filter((name) => (SECRETS as readonly string[]).includes(name));
-  const notText = Object.keys(vars).filter((name) => typeof vars[name] !== 'string');
   const unheard = Object.keys(vars).filter((name) => !Object.hasOwn(SETTINGS, name));
   const found = [
     ...secret.map((name) =>
@@ -62,9 +61,6 @@ function places({ vars, strangers }: Given): Finding[] {
         `${name} is a secret and stands in [vars]`,
         'Take it out, give it another value, and set that with `npm run secrets`.',
       ),
-    ),
-    ...notText.map((name) =>
-      failed(`${name} in [vars] is no text, so the Worker does not see it`, 'Put its value in quotes.'),
     ),
     ...unheard.map((name) =>
       failed(`${name} in [vars] is no setting`, 'Look for its right name in docs/configuration.md.'),
