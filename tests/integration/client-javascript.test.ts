@@ -129,6 +129,26 @@ describe('the official JavaScript client', () => {
     expect(await theirs.get(kept)).toMatchObject({ memory: 'theirs' });
   });
 
+  it('changes and deletes batches, all or nothing where one is not the tenant’s', async () => {
+    const ids = [await added(ours, 'b1', { userId: 'batch' }), await added(ours, 'b2', { userId: 'batch' })];
+    const foreign = await added(theirs, 'b3', { userId: 'batch' });
+    const memories = ids.map((memoryId, n) => ({ memoryId, text: `changed ${n}` }));
+    expect(await ours.batchUpdate(memories)).toEqual({ message: 'Successfully updated 2 memories' });
+    expect(await ours.get(ids[1]!)).toMatchObject({ memory: 'changed 1' });
+    const mixed = [...memories, { memoryId: foreign, text: 'stolen' }];
+    await expect(ours.batchUpdate(mixed)).rejects.toThrow(
+      `Memory ${foreign} was not found; nothing was done.`,
+    );
+    await expect(ours.batchDelete([...ids, foreign])).rejects.toMatchObject({ errorCode: 'HTTP_404' });
+    expect(await theirs.get(foreign)).toMatchObject({ memory: 'b3' });
+    expect(await ours.get(ids[0]!)).toMatchObject({ memory: 'changed 0' });
+    expect(await ours.batchDelete(ids)).toEqual({ message: 'Successfully deleted 2 memories' });
+    await expect(ours.get(ids[0]!)).rejects.toMatchObject({ errorCode: 'HTTP_404' });
+    await expect(ours.batchUpdate([memories[0]!, memories[0]!])).rejects.toMatchObject({
+      name: 'ValidationError',
+    });
+  });
+
   it('reaches nothing of another tenant', async () => {
     const id = await added(ours, 'our secret', { userId: 'carol' });
     const filters = { user_id: 'carol' };

@@ -306,7 +306,7 @@ describe('explain', () => {
       operation: { id: 'oss.memories.search', action: 'read' },
       facts: { tenant: 'acme', resource_tenant: 'acme', roles: ['agent-reader'], action: 'read' },
       decision: { allow: true, reasons: ['role_agent_reader'] },
-      upstream: { method: 'POST', path: '/search', query: '', body: { filters: { user_id: 'acme:bob' } } },
+      upstream: [{ method: 'POST', path: '/search', query: '', body: { filters: { user_id: 'acme:bob' } } }],
       not_evaluated: ['ownership', 'rate', 'session'],
     });
     expect(mem0.requests.length).toBe(before);
@@ -322,7 +322,7 @@ describe('explain', () => {
     expect(json).toMatchObject({
       answer: 'allowed',
       operation: { id: 'platform.memories.search', serve: 'translate' },
-      upstream: { path: '/search', body: { query: 'tea', top_k: 1000, filters: { user_id: 'acme:bob' } } },
+      upstream: [{ path: '/search', body: { query: 'tea', top_k: 1000, filters: { user_id: 'acme:bob' } } }],
     });
   });
 
@@ -331,7 +331,7 @@ describe('explain', () => {
     expect(json).toMatchObject({
       answer: 'allowed',
       listing: { method: 'GET', path: '/memories' },
-      upstream: { method: 'DELETE', path: '/memories', query: 'user_id=acme%3Abob' },
+      upstream: [{ method: 'DELETE', path: '/memories', query: 'user_id=acme%3Abob' }],
     });
   });
 

@@ -27,8 +27,7 @@ const BODIES: { readonly [operation: string]: unknown } = {
   'platform.memories.search': { query: 'tea', filters: { user_id: 'bob' } },
   'platform.v2.memories.search': { query: 'tea', filters: { user_id: 'bob' } },
   'platform.memories.update': { text: 'coffee' },
-  'platform.memories.batch_update': { memories: [{ memory_id: MEMORY_ID, text: 'x' }] },
-  'platform.memories.batch_delete': { memories: [{ memory_id: MEMORY_ID }] },
+  'platform.batch.update': { memories: [{ memory_id: MEMORY_ID, text: 'x' }] },
   'governance.explain': { method: 'GET', path: '/memories?user_id=bob', roles: ['agent-reader'] },
 };
 const BATCH = { memories: [{ memory_id: MEMORY_ID }] };

@@ -52,6 +52,61 @@ describe('the edge transport', () => {
   });
 });
 
+describe('a batch that stops half-way', () => {
+  const IDS = ['1', '2', '3', '4'].map((n) => `8f14e45f-ceea-4672-8a5b-00000000000${n}`);
+  const body = { memories: IDS.map((memory_id) => ({ memory_id })) };
+  /** Every memory is there, and the third delete ends as it is told to. */
+  const stopping = (third: () => Promise<Response>) => async (request: Request) => {
+    const id = new URL(request.url).pathname.split('/').at(-1)!;
+    if (request.method === 'GET') return Response.json({ id, memory: 'tea', user_id: 'acme:bob' });
+    return id === IDS[2] ? third() : Response.json({ message: 'ok' });
+  };
+
+  it.each([
+    ['fails', async () => Response.json({}, { status: 500 }), 502, { not_done: IDS.slice(2) }],
+    [
+      'is not answered',
+      () => Promise.reject(new TypeError('reset')),
+      502,
+      { unknown: [IDS[2]], not_done: [IDS[3]] },
+    ],
+  ])(
+    'because Mem0 %s is a failure, with what was done and what was not',
+    async (_how, third, status, rest) => {
+      bench.mem0 = stopping(third);
+      const answer = await bench.send('/v1/batch/', { method: 'DELETE', body });
+      expect(answer.status).toBe(status);
+      expect(((await answer.json()) as { detail: string }).detail).toMatch(/^2 of 4 memories were done/);
+      const [intent, outcome] = bench.records();
+      expect(intent).toMatchObject({
+        phase: 'intent',
+        operation: 'platform.batch.delete',
+        resource: { ids: IDS },
+      });
+      expect(outcome).toMatchObject({
+        outcome: { result: 'failure' },
+        detail: { done: IDS.slice(0, 2), ...rest },
+        intent: { index: intent!.index },
+      });
+      expect(bench.asked.filter(({ method }) => method === 'DELETE')).toHaveLength(3);
+    },
+  );
+
+  it('does nothing at all where one memory is not the tenant’s', async () => {
+    bench.mem0 = async (request) => {
+      const id = new URL(request.url).pathname.split('/').at(-1)!;
+      return Response.json({ id, memory: 'tea', user_id: id === IDS[3] ? 'globex:bob' : 'acme:bob' });
+    };
+    const answer = await bench.send('/v1/batch/', { method: 'DELETE', body });
+    expect(answer.status).toBe(404);
+    expect(await answer.json()).toMatchObject({
+      detail: `Memory ${IDS[3]} was not found; nothing was done.`,
+    });
+    expect(bench.asked.every(({ method }) => method === 'GET')).toBe(true);
+    expect(bench.records()).toMatchObject([{ phase: 'outcome', decision: 'deny' }]);
+  });
+});
+
 describe('the audit log failing', () => {
   const down = () => {
     throw new Error('object reset');

@@ -1,6 +1,7 @@
+import type { Json } from '../../core/canonical.ts';
 import { STRANGERS } from '../../core/names.ts';
 import type { Decision, Outcome, Place, RecordMembers } from '../../core/record.ts';
-import { touchedIds } from '../../core/record.ts';
+import { NAMED_IDS, touchedIds } from '../../core/record.ts';
 import type { AppendEntry } from '../../core/rpc.ts';
 import type { Operation } from '../mem0/catalogue/types.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';
@@ -21,7 +22,10 @@ export interface Known {
   readonly cut: boolean;
   readonly problem?: Problem | undefined;
   readonly status?: number | undefined;
-  readonly upstream?: UpstreamAnswer | undefined;
+  /** What came of the calls to Mem0 that were made. */
+  readonly upstream: readonly UpstreamAnswer[];
+  /** The memory of each call that was to be made, where it is about one. */
+  readonly calls: readonly (string | undefined)[];
   readonly intent?: Place | undefined;
   readonly withheld: number;
   /** The gate was passed or refused; refusals before it are coalesced. */
@@ -52,7 +56,7 @@ export function outcomeEntry(known: Known): AppendEntry {
     reasons: reasons(known),
     outcome,
     ...(known.intent ? { intent: { log: known.intent.log, index: known.intent.index } } : {}),
-    ...(known.problem?.place === undefined ? {} : { detail: { pointer: known.problem.place } }),
+    ...detailOf(known),
   };
   const limited = decision === 'rate_limited';
   if (!limited && (known.admitted || known.problem === undefined)) return { key, members };
@@ -126,13 +130,39 @@ function reasons({ problem, decision }: Known): readonly string[] {
   return [...new Set([...(decision?.reasons ?? []), ...own])].sort();
 }
 
-function outcomeOf({ problem, status, upstream, intent }: Known): Outcome {
-  const asked = upstream && {
-    ...(upstream.status === undefined ? {} : { upstream_status: upstream.status }),
-    latency_ms: upstream.latencyMs,
-  };
+/** Where a refused request was at fault; how far a batch came. */
+function detailOf(known: Known): Pick<RecordMembers, 'detail'> {
+  const { problem, upstream, calls } = known;
+  if (problem?.place !== undefined) return { detail: { pointer: problem.place } };
+  if (problem === undefined || calls.length < 2 || upstream.length === 0) return {};
+  const last = upstream.at(-1)!;
+  const failed = upstream.length - 1;
+  const unknown = last.status === undefined;
+  const some = (from: number, to?: number) => shortly(calls.slice(from, to));
   return {
-    result: resultOf(problem, upstream, intent),
+    detail: {
+      done: some(0, failed),
+      ...(unknown ? { unknown: some(failed, failed + 1) } : {}),
+      not_done: some(unknown ? failed + 1 : failed),
+    },
+  };
+}
+
+/** At most as many ids as a record names; of more, their number. */
+function shortly(ids: readonly (string | undefined)[]): Json {
+  return ids.length > NAMED_IDS ? ids.length : ids.filter((id) => id !== undefined);
+}
+
+function outcomeOf({ problem, status, upstream, calls, intent }: Known): Outcome {
+  const last = upstream.at(-1);
+  const asked = last && {
+    ...(last.status === undefined ? {} : { upstream_status: last.status }),
+    latency_ms: upstream.reduce((sum, { latencyMs }) => sum + latencyMs, 0),
+  };
+  // A batch that stopped half-way failed, whatever became of the call that stopped it.
+  const halfway = problem !== undefined && calls.length > 1 && upstream.length > 1;
+  return {
+    result: halfway ? 'failure' : resultOf(problem, last, intent),
     ...(status === undefined ? {} : { status }),
     ...asked,
   };

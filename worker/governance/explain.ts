@@ -73,12 +73,13 @@ function rowOf(row: Operation): NonNullable<ExplanationAnswer['operation']> {
 /** What Mem0 would be asked. The gateway's own operations ask it nothing. @throws Problem */
 function callsOf(request: ValidRequest, tenant: string): Pick<ExplanationAnswer, 'listing' | 'upstream'> {
   if (request.operation.serve.oss === 'evaluate') return { listing: null, upstream: null };
-  const { call, lists } = scopeRequest(carriedBy(request), tenant);
-  return { upstream: shown(call), listing: lists ? shown(lists.call) : null };
+  const scoped = carriedBy(request).map((each) => scopeRequest(each, tenant));
+  const lists = scoped[0]?.lists;
+  return { upstream: scoped.map(({ call }) => shown(call)), listing: lists ? shown(lists.call) : null };
 }
 
 /** Method, path, query and body, and nothing else: origin, headers and secrets are nobody's to see. */
-function shown({ method, path, query, body }: UpstreamCall): NonNullable<ExplanationAnswer['upstream']> {
+function shown({ method, path, query, body }: UpstreamCall): NonNullable<ExplanationAnswer['listing']> {
   const text = new URLSearchParams(query.map(([name, value]) => [name, value])).toString();
   return { method, path, query: text, ...(body === undefined ? {} : { body }) };
 }

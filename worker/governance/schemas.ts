@@ -151,7 +151,12 @@ export const Explanation = z.strictObject({
     })
     .nullable(),
   listing: Call.nullable().describe('What Mem0 would be asked first, to learn what a delete will touch.'),
-  upstream: Call.nullable().describe('What Mem0 would be asked, inside the tenant’s namespace.'),
+  upstream: z
+    .array(Call)
+    .nullable()
+    .describe(
+      'What Mem0 would be asked, inside the tenant’s namespace: one call, or one for each memory of a batch.',
+    ),
   not_evaluated: z.array(z.enum(['ownership', 'rate', 'session'])),
 });
 

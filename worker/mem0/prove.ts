@@ -19,12 +19,49 @@ export interface Asking {
   readonly hold: Hold;
 }
 
+/** Calls to Mem0 at a time; a Worker has six connections. */
+const AT_ONCE = 6;
+
+/**
+ * Proves every one of the memories, so that nothing is done when one of them is not the tenant's. Of several, the
+ * caller is told which.
+ * @throws Problem when one is not proven, or cannot be asked.
+ */
+export async function proveOwners(
+  asking: Asking,
+  memoryIds: readonly string[],
+  afterDelete: boolean,
+): Promise<void> {
+  let next = 0;
+  const prover = async () => {
+    for (let id = memoryIds[next++]; id !== undefined; id = memoryIds[next++]) {
+      try {
+        await proveOwner(asking, id, afterDelete);
+      } catch (error) {
+        next = memoryIds.length;
+        throw memoryIds.length > 1 ? named(error, id) : error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, memoryIds.length) }, prover));
+}
+
+function named(error: unknown, id: string): unknown {
+  if (!(error instanceof Problem) || error.reason !== 'owner_unproven') return error;
+  const { code, reason } = error;
+  return new Problem(code, {
+    reason,
+    decision: 'deny',
+    detail: `Memory ${id} was not found; nothing was done.`,
+  });
+}
+
 /**
  * Proves that a memory is the tenant's: by Mem0's own row while it lives; after its deletion, where the
  * operation allows that, by OwnerIndex. Both ways do the same work for a foreign id as for a missing one.
  * @throws Problem when it is not proven, or cannot be asked.
  */
-export async function proveOwner(asking: Asking, memoryId: string, afterDelete: boolean): Promise<void> {
+async function proveOwner(asking: Asking, memoryId: string, afterDelete: boolean): Promise<void> {
   const { upstream, owners, tenant, traceparent, hold } = asking;
   const answer = await upstream.call(
     { method: 'GET', path: `/memories/${memoryId}`, query: [] },

@@ -7,6 +7,7 @@ export const REASONS = {
   out_of_range: 'The number is out of range.',
   empty: 'The value must not be empty.',
   too_many: 'There are too many entries.',
+  named_twice: 'A memory is named twice.',
   too_deep: 'The value is nested too deeply.',
   too_large: 'The value is too large.',
   control_character: 'The text holds a control character.',

@@ -85,10 +85,14 @@ describe('what is accepted', () => {
     [1, 1],
     [100, 1],
     [101, 2],
-    [1000, 10],
+    [400, 4],
   ])('weighs a batch of %i as %i', (n, weight) => {
-    const memories = Array.from({ length: n }, () => ({ memory_id: 'x' }));
+    const id = (at: number) => `3f2b8c1a-0d4e-4f6a-9b7c-${String(at).padStart(12, '0')}`;
+    const memories = Array.from({ length: n }, (_, at) => ({ memory_id: id(at) }));
     expect(validate('platform.batch.delete', [], { memories })).toMatchObject({ request: { weight } });
+    expect(validate('platform.batch.delete', [], { memories: [...memories, memories[0]] })).toMatchObject({
+      ok: false,
+    });
   });
 
   it.each(OPERATIONS.filter((row) => row.access === 'deny').map((row) => row.id))(

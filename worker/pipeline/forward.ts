@@ -13,11 +13,14 @@ import type { ValidateVars } from './validate.ts';
 export interface ForwardVars {
   /** The durable intent of a write or delete; set before Mem0 is asked to change anything. */
   intent?: Receipt;
-  /** What came of the call, also when it becomes a problem. */
-  upstream: UpstreamAnswer;
+  /** What came of the calls that were made, also when the last of them becomes a problem. */
+  upstream: readonly UpstreamAnswer[];
 }
 
-/** The call to Mem0. A change is recorded as an intent first; if that cannot be made durable, 503. */
+/**
+ * The calls to Mem0, one after the other. A change is recorded as an intent first; if that cannot be made durable,
+ * 503. The first call that fails ends a batch.
+ */
 export function forward({
   upstream,
 }: Parts): Stage<
@@ -30,10 +33,24 @@ export function forward({
     const changing = action !== 'read';
     if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
     if (changing) c.set('intent', await c.var.recordIntent());
-    const answer = await upstream.call(scoped.call, transport.traceparent, c.var.hold);
-    c.set('upstream', answer);
-    const problem = upstreamProblem(answer, principal.tenant, changing);
-    if (problem) throw problem;
+    const answers: UpstreamAnswer[] = [];
+    for (const { call } of scoped.calls) {
+      const answer = await upstream.call(call, transport.traceparent, c.var.hold);
+      answers.push(answer);
+      c.set('upstream', answers);
+      const problem = upstreamProblem(answer, principal.tenant, changing);
+      if (problem) throw partly(problem, answers.length - 1, scoped.calls.length);
+    }
     return next();
   };
+}
+
+/** Of a batch the caller learns how far it came. */
+function partly(problem: Problem, done: number, all: number): Problem {
+  if (all === 1) return problem;
+  const { code, reason, status, detail, headers } = problem;
+  return new Problem(code, {
+    ...{ reason, status, headers },
+    detail: `${done} of ${all} memories were done before it failed; they are the first ones. ${detail}`,
+  });
 }

@@ -1,6 +1,7 @@
 import { carriedBy } from '../mem0/bridge/index.ts';
-import { listTouched, proveOwner } from '../mem0/prove.ts';
+import { listTouched, proveOwners } from '../mem0/prove.ts';
 import { type ScopedRequest, scopeRequest } from '../mem0/scope.ts';
+import type { UpstreamCall } from '../mem0/upstream.ts';
 import type { ValidRequest } from '../mem0/validate.ts';
 import { Problem } from '../problem.ts';
 import type { AuditVars } from './audit.ts';
@@ -10,10 +11,16 @@ import type { Parts, Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
 import type { ValidateVars } from './validate.ts';
 
+/** A request in the dialect of the origin, and the call that it is inside its tenant. */
+export interface ScopedCall {
+  readonly request: ValidRequest;
+  readonly call: UpstreamCall;
+}
+
 export interface ScopeVars {
-  scoped: ScopedRequest & {
-    /** The request in the dialect of the origin. */
-    readonly request: ValidRequest;
+  scoped: {
+    /** One, or one for each memory of a batch; carried out in this order. */
+    readonly calls: readonly ScopedCall[];
     /** Memory ids that the request names or a delete will touch, all proven to be the tenant's. */
     readonly proven: readonly string[];
     /** A delete by filter may touch more rows than can be listed; `proven` holds those that were. */
@@ -37,25 +44,34 @@ export function scope({
   personal,
 }: Parts): Stage<TransportVars & AuditVars & AuthenticateVars & ValidateVars & AuthorizeVars, ScopeVars> {
   return async (c, next) => {
-    const { transport, hold } = c.var;
+    const { transport, hold, request } = c.var;
     const { tenant } = c.var.principal;
-    const request = carriedBy(c.var.request);
+    const requests = carriedBy(request);
     if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
-    const scoped = scopeRequest(request, tenant);
-    const tokens = await personal.tokens(tenant, scoped.entityIds);
+    const scoped = requests.map((each) => scopeRequest(each, tenant));
+    const tokens = await personal.tokens(
+      tenant,
+      scoped.flatMap(({ entityIds }) => entityIds),
+    );
     const asking = { upstream, owners, tenant, traceparent: transport.traceparent, hold };
-    for (const id of scoped.proves) await proveOwner(asking, id, request.operation.afterDelete === true);
-    const { lists } = scoped;
+    const proves = [...new Set(scoped.flatMap((each) => each.proves))];
+    const afterDelete = requests.some(({ operation }) => operation.afterDelete === true);
+    await proveOwners(asking, proves, afterDelete);
+    const lists = scoped.flatMap((each) => each.lists ?? [])[0] as ScopedRequest['lists'];
     const listed = lists ? await listTouched(asking, lists.operation, lists.call) : NOTHING;
-    const proven = [...scoped.proves, ...listed.memoryIds];
+    const proven = [...proves, ...listed.memoryIds];
     if (request.operation.action === 'delete' && proven.length > 0) {
       await owners.register(tenant, 'memory', proven).catch(() => {
         throw new Problem('owners_unavailable', { reason: 'owners_unavailable' });
       });
     }
-    const cut = lists !== undefined && listed.memoryIds.length + listed.withheld >= lists.most;
-    const { withheld } = listed;
-    c.set('scoped', { ...scoped, request, proven, cut, withheld, touched: [...proven, ...tokens] });
+    c.set('scoped', {
+      calls: scoped.map(({ call }, at) => ({ call, request: requests[at]! })),
+      proven,
+      cut: lists !== undefined && listed.memoryIds.length + listed.withheld >= lists.most,
+      withheld: listed.withheld,
+      touched: [...proven, ...tokens],
+    });
     return next();
   };
 }

@@ -1,11 +1,15 @@
-import { checkAnswer } from '../mem0/answers.ts';
+import type { Json } from '../../core/canonical.ts';
+import type { OwnedKind } from '../../core/rpc.ts';
+import { type CheckedAnswer, checkAnswer } from '../mem0/answers.ts';
 import { translationOf } from '../mem0/bridge/index.ts';
+import { isObject } from '../mem0/json.ts';
 import { unproven } from '../mem0/prove.ts';
+import type { UpstreamAnswer } from '../mem0/upstream.ts';
 import type { Owners } from '../owners.ts';
 import { Problem } from '../problem.ts';
 import type { AuthenticateVars } from './authenticate.ts';
 import type { ForwardVars } from './forward.ts';
-import type { ScopeVars } from './scope.ts';
+import type { ScopedCall, ScopeVars } from './scope.ts';
 import type { Parts, Stage } from './stage.ts';
 import type { Transport, TransportVars } from './transport.ts';
 import type { ValidateVars } from './validate.ts';
@@ -26,21 +30,23 @@ export function unscope({
 }: Parts): Stage<TransportVars & AuthenticateVars & ValidateVars & ScopeVars & ForwardVars, UnscopeVars> {
   return async (c) => {
     const { request, principal, scoped, upstream, transport } = c.var;
-    const json = upstream.ok ? upstream.json : undefined;
-    const checked = checkAnswer(scoped.request.operation, principal.tenant, json, {
-      proven: scoped.proven,
-      asked: scoped.request.params.memory_id,
+    const all = scoped.calls.map((carried, at) => {
+      return check(carried, upstream[at], principal.tenant, scoped.proven);
     });
-    if (!checked.ok && checked.reason === 'owner_unproven') throw unproven();
-    if (!checked.ok) throw new Problem('upstream_unreadable', { reason: checked.reason });
-    c.set('checked', { memoryIds: checked.memoryIds, withheld: checked.withheld });
+    c.set('checked', {
+      memoryIds: all.flatMap(({ memoryIds }) => memoryIds),
+      withheld: all.reduce((sum, { withheld }) => sum + withheld, 0),
+    });
+    const bodies = all.map(({ body }) => body);
+    const gone = bodies.flatMap(removedIds);
+    if (gone.length > 0) await register(owners, principal.tenant, 'memory', gone);
     const translation = translationOf(request);
-    if (!translation) return c.json(checked.body as object);
+    if (!translation) return c.json(bodies[0] as object);
     const eventId = crypto.randomUUID();
     const origin = originOf(transport, config.TRANSPORT);
-    const body = translation.fromOss(checked.body, request, { origin, eventId });
+    const body = translation.fromOss(bodies, request, { origin, eventId });
     // Issued to this tenant before anybody can ask for it.
-    if (translation.event) await registerEvent(owners, principal.tenant, eventId);
+    if (translation.event) await register(owners, principal.tenant, 'event', [eventId]);
     return c.json(body as object);
   };
 }
@@ -51,8 +57,35 @@ function originOf({ target }: Transport, kind: 'edge' | 'loopback'): string {
   return `${kind === 'edge' ? 'https' : 'http'}://${host}`;
 }
 
-async function registerEvent(owners: Owners, tenant: string, id: string): Promise<void> {
-  await owners.register(tenant, 'event', [id]).catch(() => {
-    throw new Problem('owners_unavailable', { reason: 'owners_unavailable' });
+/** @throws Problem when the answer is not one that may be passed on. */
+function check(
+  { request }: ScopedCall,
+  answer: UpstreamAnswer | undefined,
+  tenant: string,
+  proven: readonly string[],
+): Extract<CheckedAnswer, { ok: true }> {
+  const json = answer?.ok ? answer.json : undefined;
+  const checked = checkAnswer(request.operation, tenant, json, { proven, asked: request.params.memory_id });
+  if (checked.ok) return checked;
+  if (checked.reason === 'owner_unproven') throw unproven();
+  throw new Problem('upstream_unreadable', { reason: checked.reason });
+}
+
+/** Older memories that Mem0 removed while adding: their history is still there, and still the tenant's. */
+function removedIds(body: Json): readonly string[] {
+  const results = isObject(body) ? (body as { readonly results?: unknown }).results : undefined;
+  if (!Array.isArray(results)) return [];
+  return results.flatMap((row) => (isObject(row) && row.event === 'DELETE' ? [row.id as string] : []));
+}
+
+/** By now Mem0 has done what was asked, so a failure must not look as if nothing had happened. */
+async function register(
+  owners: Owners,
+  tenant: string,
+  kind: OwnedKind,
+  ids: readonly string[],
+): Promise<void> {
+  await owners.register(tenant, kind, ids).catch(() => {
+    throw new Problem('answer_not_read', { reason: 'owners_unavailable' });
   });
 }

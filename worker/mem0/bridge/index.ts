@@ -1,6 +1,6 @@
 import { Problem } from '../../problem.ts';
 import type { ValidRequest } from '../validate.ts';
-import { get, history, remove, removeAll, removeEntity, update } from './by-id.ts';
+import { batchRemove, batchUpdate, get, history, remove, removeAll, removeEntity, update } from './by-id.ts';
 import { add, list, plainList, plainSearch, search } from './memories.ts';
 import type { Translation } from './types.ts';
 
@@ -19,6 +19,8 @@ export const TRANSLATIONS: { readonly [operation: string]: Translation } = {
   'platform.memories.delete': remove,
   'platform.memories.history': history,
   'platform.memories.delete_all': removeAll,
+  'platform.batch.update': batchUpdate,
+  'platform.batch.delete': batchRemove,
   'platform.entities.delete': removeEntity,
 };
 
@@ -27,13 +29,13 @@ export function translationOf({ operation }: ValidRequest): Translation | undefi
 }
 
 /**
- * The request in the dialect of a self-hosted origin.
+ * The request in the dialect of a self-hosted origin; several where it is a batch.
  * @throws Problem for what such an origin cannot honour.
  */
-export function carriedBy(request: ValidRequest): ValidRequest {
-  if (request.operation.serve.oss === 'forward') return request;
+export function carriedBy(request: ValidRequest): readonly ValidRequest[] {
+  if (request.operation.serve.oss === 'forward') return [request];
   const translation = translationOf(request);
-  if (translation) return translation.toOss(request);
+  if (translation) return [translation.toOss(request)].flat();
   throw new Problem('not_served', {
     reason: 'not_served',
     detail: 'This operation is known, but it cannot be served on a self-hosted Mem0.',

@@ -19,7 +19,7 @@ export const add: Translation = {
     const list = typeof messages === 'string' ? [{ role: 'user', content: messages }] : messages;
     return as('oss.memories.add', request, { body: { ...rest, messages: list } });
   },
-  fromOss: (body, _request, { eventId }) => ({
+  fromOss: ([body], _request, { eventId }) => ({
     message: 'Memories added.',
     status: 'SUCCEEDED',
     event_id: eventId,
@@ -30,7 +30,7 @@ export const add: Translation = {
 /** All candidates are asked for, because the self-hosted server has no pages and filters by ids alone here. */
 export const list: Translation = {
   toOss: (request) => as('oss.memories.list', request, { query: { top_k: String(CANDIDATES) } }),
-  fromOss: (body, request, { origin }) => {
+  fromOss: ([body], request, { origin }) => {
     const rows = chosen(candidates(body), request.tree);
     const { page, size } = pageOf(request);
     const end = page * size;
@@ -46,7 +46,7 @@ export const list: Translation = {
 /** Without pages: the deprecated listings answer a plain list. */
 export const plainList: Translation = {
   toOss: list.toOss,
-  fromOss: (body, request) => chosen(candidates(body), request.tree),
+  fromOss: ([body], request) => chosen(candidates(body), request.tree),
 };
 
 export const search: Translation = {
@@ -57,7 +57,7 @@ export const search: Translation = {
       body: { query: query!, top_k: asked, ...(threshold === undefined ? {} : { threshold }) },
     });
   },
-  fromOss: (body, request) => {
+  fromOss: ([body], request) => {
     const most = (request.body?.top_k ?? DEFAULT_TOP_K) as number;
     const rows = isNarrow(request.tree) ? resultsOf(body) : candidates(body);
     return { results: chosen(rows, request.tree).slice(0, most) };
@@ -67,8 +67,8 @@ export const search: Translation = {
 /** The deprecated search answers a plain list. */
 export const plainSearch: Translation = {
   toOss: search.toOss,
-  fromOss: (body, request, carried) => {
-    const { results } = search.fromOss(body, request, carried) as { results: Json };
+  fromOss: (bodies, request, carried) => {
+    const { results } = search.fromOss(bodies, request, carried) as { results: Json };
     return results;
   },
 };
@@ -95,7 +95,7 @@ function chosen(rows: readonly JsonObject[], tree: FilterNode | undefined): Json
 }
 
 /** All rows there are. @throws Problem when there may be more than were given. */
-function candidates(body: Json): readonly JsonObject[] {
+function candidates(body: Json | undefined): readonly JsonObject[] {
   const rows = resultsOf(body);
   if (rows.length < CANDIDATES) return rows;
   throw new Problem('not_served', {
@@ -104,7 +104,7 @@ function candidates(body: Json): readonly JsonObject[] {
   });
 }
 
-export function resultsOf(body: Json): readonly JsonObject[] {
+function resultsOf(body: Json | undefined): readonly JsonObject[] {
   const results = isObject(body) ? (body as { readonly results?: unknown }).results : undefined;
   return Array.isArray(results) ? (results.filter(isObject) as JsonObject[]) : [];
 }

@@ -10,15 +10,15 @@ export interface Carried {
 }
 
 /**
- * How an operation of the Platform's dialect is carried out by a self-hosted server: as an operation of its own
- * dialect, which is scoped, forwarded and checked like any other, and whose checked answer is put into the
- * Platform's form. Both directions are pure.
+ * How an operation of the Platform's dialect is carried out by a self-hosted server: as one or several operations of
+ * its own dialect, each of which is scoped, forwarded and checked like any other, and whose checked answers are put
+ * into the Platform's form. Both directions are pure.
  */
 export interface Translation {
   /** @throws Problem for what a self-hosted server cannot honour. */
-  readonly toOss: (request: ValidRequest) => ValidRequest;
+  readonly toOss: (request: ValidRequest) => ValidRequest | readonly ValidRequest[];
   /** @throws Problem when the answer cannot be given in full. */
-  readonly fromOss: (body: Json, request: ValidRequest, carried: Carried) => Json;
+  readonly fromOss: (bodies: readonly Json[], request: ValidRequest, carried: Carried) => Json;
   /** The answer names an event: its id is the tenant's before the answer is released. */
   readonly event?: true;
 }

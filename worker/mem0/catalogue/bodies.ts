@@ -58,9 +58,6 @@ export const UPDATE = z
   .strictObject({ text: TEXT.optional(), metadata: METADATA, expiration_date: DATE.nullable().optional() })
   .refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'));
 
-/** PUT and DELETE /v1/batch/: only the number of ids matters until the operation is served. */
-export const BATCH = z.looseObject({ memories: z.array(z.unknown()).min(1).max(1000) });
-
 /** A day of the calendar, as `YYYY-MM-DD`. */
 function isDate(value: string): boolean {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(value)) return false;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isUuid } from '../ids.ts';
 import type { Reason } from '../reasons.ts';
 import { DATE, METADATA, ROLE, reason, TEXT } from './bodies.ts';
 
@@ -82,3 +83,23 @@ export const PLATFORM_UPDATE = z
     timestamp: unserved,
   })
   .refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'));
+
+/** At most this many memories in one batch: each takes two calls to Mem0, of the thousand that a request may make. */
+export const MAX_BATCH_IDS = 400;
+
+const MEMORY_ID = z.string().refine(isUuid, reason('not_a_uuid'));
+const batchOf = <T extends z.ZodType<{ memory_id: string }>>(entry: T) =>
+  z.strictObject({
+    ...DROPPED,
+    memories: z
+      .array(entry)
+      .min(1)
+      .max(MAX_BATCH_IDS)
+      .refine((all) => new Set(all.map((each) => each.memory_id)).size === all.length, reason('named_twice')),
+  });
+
+/** PUT /v1/batch/. */
+export const PLATFORM_BATCH_UPDATE = batchOf(z.strictObject({ memory_id: MEMORY_ID, text: TEXT }));
+
+/** DELETE /v1/batch/. */
+export const PLATFORM_BATCH_DELETE = batchOf(z.strictObject({ memory_id: MEMORY_ID }));

@@ -1,6 +1,12 @@
 import type { Action } from '../../../core/record.ts';
-import { BATCH } from './bodies.ts';
-import { PLATFORM_ADD, PLATFORM_LIST, PLATFORM_SEARCH, PLATFORM_UPDATE } from './platform-bodies.ts';
+import {
+  PLATFORM_ADD,
+  PLATFORM_BATCH_DELETE,
+  PLATFORM_BATCH_UPDATE,
+  PLATFORM_LIST,
+  PLATFORM_SEARCH,
+  PLATFORM_UPDATE,
+} from './platform-bodies.ts';
 import {
   denied,
   type FieldPath,
@@ -150,20 +156,22 @@ export const PLATFORM: readonly Operation[] = [
     query: OWNERS,
     oss: 'translate',
   }),
-  row('batch.update', 'PUT /v1/batch/', 'Changes up to 1,000 memories.', {
+  row('batch.update', 'PUT /v1/batch/', 'Changes up to 400 memories.', {
     action: 'write',
     ids: BATCHED,
     phi: ['body.memories.text'],
     scope: 'proven',
     owner: 'proven',
-    body: BATCH,
+    body: PLATFORM_BATCH_UPDATE,
+    oss: 'translate',
   }),
-  row('batch.delete', 'DELETE /v1/batch/', 'Deletes up to 1,000 memories.', {
+  row('batch.delete', 'DELETE /v1/batch/', 'Deletes up to 400 memories.', {
     action: 'delete',
     ids: BATCHED,
     scope: 'proven',
     owner: 'proven',
-    body: BATCH,
+    body: PLATFORM_BATCH_DELETE,
+    oss: 'translate',
   }),
   row('feedback.add', 'POST /v1/feedback/', 'Rates one memory.', {
     action: 'write',
