@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
-          include: ['{core,durable-objects,worker,policies,scripts,compliance}/**/*.test.ts'],
+          include: ['{compliance,core,durable-objects,iam,worker,policies,scripts}/**/*.test.ts'],
         },
       },
       {
