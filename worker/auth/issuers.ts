@@ -32,8 +32,11 @@ const issuer = z.strictObject({
     .url({ protocol: /^https?$/, error: 'is not an http(s) URL' })
     .refine((text) => !URL.parse(text)?.username && !text.includes('#'), 'has a user or a fragment'),
   algorithms: z.array(z.enum(ALGORITHMS)).min(1),
-  /** Accepted `typ` headers; RFC 9068 §4 wants `at+jwt`, Keycloak and others still send `JWT`. */
-  typ: z.array(z.string().min(1).transform(mediaType)).min(1).default(['at+jwt', 'jwt']),
+  /**
+   * Accepted `typ` headers; RFC 9068 §4 wants `at+jwt`, Keycloak and others still send `JWT`. `null` accepts a header
+   * without one, as Okta's are.
+   */
+  typ: z.array(z.string().min(1).transform(mediaType).nullable()).min(1).default(['at+jwt', 'jwt']),
   claims: z
     .strictObject({
       tenant: path.default(['tenant_id']),

@@ -155,6 +155,22 @@ describe('what a token grants', () => {
       expiresAt: NOW + 1,
     });
   });
+
+  it('takes no typ header where that is configured, and then no other', async () => {
+    const okta = createVerifier(
+      issuersSchema.parse([
+        {
+          ...{ issuer: one.issuer, audience: one.audience, jwks_url: `${one.issuer}/jwks`, typ: [null] },
+          ...{ algorithms: ['RS256'], tenants: ['acme'], roles: ['*'] },
+        },
+      ]),
+      { fetch: (async () => Response.json(one.jwks())) as typeof fetch, maxStaleMs: 0 },
+    );
+    expect(await okta.verify(await one.sign({}, { typ: undefined }), MS)).toMatchObject({ ok: true });
+    for (const typ of [null, '', 'JWT', 'null', [null]]) {
+      expect(await okta.verify(await one.sign({}, { typ }), MS)).toMatchObject({ reason: 'typ_not_allowed' });
+    }
+  });
 });
 
 describe('a token that was verified', () => {

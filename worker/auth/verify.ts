@@ -119,8 +119,14 @@ function readPart(part: string): Claims | undefined {
 function headerFault(header: Claims, { algorithms, typ }: IssuerConfig): TokenFault | undefined {
   if (!(algorithms as readonly unknown[]).includes(header.alg)) return 'alg_not_allowed';
   if (FORBIDDEN_HEADERS.some((name) => Object.hasOwn(header, name))) return 'header_not_allowed';
-  if (typeof header.typ !== 'string' || !typ.includes(mediaType(header.typ))) return 'typ_not_allowed';
+  if (!(typ as readonly unknown[]).includes(kindOf(header))) return 'typ_not_allowed';
   return typeof header.kid === 'string' && header.kid !== '' ? undefined : 'key_unknown';
+}
+
+/** The `typ` header in one spelling; `null` when there is none, and `undefined` when it is no text. */
+function kindOf(header: Claims): string | null | undefined {
+  if (!Object.hasOwn(header, 'typ')) return null;
+  return typeof header.typ === 'string' ? mediaType(header.typ) : undefined;
 }
 
 function tokenOf(claims: Claims, issuer: IssuerConfig): VerifiedToken {
