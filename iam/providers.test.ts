@@ -85,7 +85,7 @@ const PROVIDERS: readonly Provider[] = [
         what: 'a person',
         header: { typ: 'at+jwt' },
         claims: {
-          ...{ sub: 'auth0|6553da60a54af58e29493993', client_id: 'K1AUPhZq8mRi0Q0p', scope: 'openid' },
+          ...{ sub: 'auth0|person-1', client_id: 'client-1', scope: 'openid' },
           aud: ['https://mem0.example.com', 'https://example.eu.auth0.com/userinfo'],
           [`${NAMESPACE}tenant_id`]: 'acme',
           [`${NAMESPACE}roles`]: ['agent-reader'],
@@ -97,14 +97,14 @@ const PROVIDERS: readonly Provider[] = [
         what: 'an agent',
         header: { typ: 'at+jwt' },
         claims: {
-          sub: 'awZfdIir8YFdGZWkvCejDoUb7SjTDicx@clients',
+          sub: 'client-2@clients',
           [`${NAMESPACE}tenant_id`]: 'acme',
           [`${NAMESPACE}roles`]: ['agent-writer'],
         },
         expected: AGENT_WRITER,
       },
       {
-        what: 'an ID token, whose only differences are audience and header',
+        what: 'an ID token, even with the right audience',
         header: {},
         claims: { [`${NAMESPACE}tenant_id`]: 'acme', [`${NAMESPACE}roles`]: ['admin'] },
         expected: 'typ_not_allowed',
@@ -120,7 +120,7 @@ const PROVIDERS: readonly Provider[] = [
         header: {},
         claims: {
           ...{ ver: '2.0', tid: DIRECTORY, oid: '22222222-0000-0000-0000-000000000001', azpacr: '0' },
-          ...{ sub: 'AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ', uti: 'x', rh: '0.x', scp: 'access' },
+          ...{ sub: 'pairwise-subject-of-this-api', uti: 'x', rh: '0.x', scp: 'access' },
           ...{ roles: ['agent-reader'], sid: 'session-2' },
         },
         expected: { tenant: DIRECTORY, roles: ['agent-reader'], session: 'session-2' },
@@ -207,12 +207,12 @@ const PROVIDERS: readonly Provider[] = [
         claims: {
           aud: ['c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00'],
           ...{
-            sub: '7335d417-61da-459d-899c-0a01c76a2f94',
+            sub: '33333333-0000-0000-0000-000000000001',
             email: 'a@example.com',
             type: 'app',
             country: 'DE',
           },
-          ...{ identity_nonce: '6ei69kawdKzMIAPF', custom: { tenant_id: 'acme', roles: ['agent-reader'] } },
+          ...{ identity_nonce: 'nonce-1', custom: { tenant_id: 'acme', roles: ['agent-reader'] } },
         },
         expected: READER,
       },

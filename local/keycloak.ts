@@ -16,7 +16,8 @@ const ARCHIVE_SHA256 = 'f771df0aa1e4820f57d56f7d6d015beb6415487b43f8de7e5a6d48f8
 const ARTIFACT = `org.keycloak:keycloak-quarkus-dist:${KEYCLOAK_VERSION}:tar.gz`;
 const ARCHIVE = `keycloak-quarkus-dist-${KEYCLOAK_VERSION}.tar.gz`;
 const MIN_JAVA = 17;
-const READY_MS = 120_000;
+/** The first start builds Keycloak's own bundle and takes twice as long as the others. */
+const READY_MS = 180_000;
 const ADMIN = 'admin';
 
 export interface Keycloak {
@@ -51,7 +52,7 @@ export async function installKeycloak(cacheDir: string, note: (line: string) => 
   const dir = await mkdtemp(join(cacheDir, 'unpacking-'));
   try {
     note(`Fetching Keycloak ${KEYCLOAK_VERSION} with Maven (176 MB, once).`);
-    // The plugin is pinned: the one that an old Maven takes by itself cannot leave out the transitive checks.
+    // Pinned, because which version a bare `dependency:copy` means differs from Maven to Maven.
     const copied = await run(maven, [
       ...['--batch-mode', '--quiet', 'org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy'],
       ...[`-Dartifact=${ARTIFACT}`, `-DoutputDirectory=${dir}`],
@@ -77,11 +78,16 @@ export async function installKeycloak(cacheDir: string, note: (line: string) => 
 }
 
 async function requireJava(): Promise<void> {
-  const { code, stdout, stderr } = await run('java', ['-version']);
-  const version = /version "(\d+)/.exec(stderr + stdout)?.[1];
-  if (code === 0 && Number(version) >= MIN_JAVA) return;
+  const { JAVA_HOME } = process.env;
+  const { code, stdout, stderr } = await run(JAVA_HOME ? join(JAVA_HOME, 'bin', 'java') : 'java', [
+    '-version',
+  ]);
+  const version = /version "([^"]+)"/.exec(stderr + stdout)?.[1];
+  if (code === 0 && Number.parseInt(version ?? '', 10) >= MIN_JAVA) return;
   const found = version === undefined ? 'none was found' : `this is ${version}`;
-  throw new Error(`Keycloak needs Java ${MIN_JAVA} or later and ${found}: install a JDK and put it on PATH.`);
+  throw new Error(
+    `Keycloak needs Java ${MIN_JAVA} or later and ${found}: install a JDK, on PATH or JAVA_HOME.`,
+  );
 }
 
 /**

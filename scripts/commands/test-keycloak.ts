@@ -1,3 +1,5 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startChild } from '../../local/child.ts';
@@ -16,6 +18,9 @@ await command({
     await installKeycloak(CACHE, io.note).catch((error: Error) => {
       throw new CommandError(error.message);
     });
+    const temp = await mkdtemp(join(tmpdir(), 'mem0-governance-keycloak-'));
+    // Postgres may run under another user, which has to get through.
+    await chmod(temp, 0o711);
     const vitest = startChild({
       argv: [
         process.execPath,
@@ -23,7 +28,7 @@ await command({
         ...['run', '--config', join(ROOT, 'tests', 'keycloak', 'vitest.config.ts')],
       ],
       cwd: ROOT,
-      env: process.env,
+      env: { ...process.env, TMPDIR: temp },
       onLine: io.note,
     });
     let broken = false;
@@ -35,7 +40,9 @@ await command({
       });
     }
     const { code } = await vitest.exited;
-    if (broken) throw new CommandError('Broken off; nothing keeps running.', 130);
+    // Tests that were broken off leave their folders, and services that end a moment later than they.
+    await rm(temp, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
+    if (broken) throw new CommandError('Broken off.', 130);
     const seconds = Math.round((Date.now() - begin) / 1000);
     if (io.json) io.out(JSON.stringify({ ok: code === 0, seconds }));
     else io.note(`${code === 0 ? 'Passed' : 'Failed'} after ${seconds} s.`);

@@ -109,6 +109,17 @@ export class Admin {
     return user.attributes?.tenant_id;
   }
 
+  /** Puts an agent into a new group that has the tenants as its attribute. */
+  async addToGroup(agent: Agent, { tenants }: { readonly tenants: readonly string[] }): Promise<void> {
+    const base = `/${REALM}`;
+    const group = { name: `group-of-${agent.clientId}`, attributes: { tenant_id: tenants } };
+    const created = await this.call('POST', `${base}/groups`, group);
+    const groupId = created.headers.get('location')!.split('/').at(-1);
+    const { id } = await this.#client(base, agent.clientId);
+    const user = await this.get<Representation>(`${base}/clients/${id}/service-account-user`);
+    await this.call('PUT', `${base}/users/${user.id}/groups/${groupId}`);
+  }
+
   /** One more RSA key, of higher priority: the realm signs with it from now on and still publishes the older. */
   async rotateKeys(): Promise<void> {
     const { id } = await this.get<Representation>(`/${REALM}`);

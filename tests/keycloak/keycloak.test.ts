@@ -116,6 +116,12 @@ describe('agents', () => {
     expect(answer.headers.has('audit-record'), 'a stranger').toBe(false);
   });
 
+  it('of no tenant inherit those of a group, as the documentation warns', async () => {
+    const member = await world.admin.addAgent('member', { tenants: [], roles: ['agent-reader'] });
+    await world.admin.addToGroup(member, { tenants: ['globex'] });
+    expect(decodeJwt(await world.token(member)).tenant_id).toEqual(['globex']);
+  });
+
   it('without a role are refused', async () => {
     const idle = await world.admin.addAgent('idle', { tenants: ['acme'], roles: [] });
     expect((await read(await world.token(idle))).status).toBe(403);
@@ -185,6 +191,7 @@ describe('people', () => {
   it('must set up a second factor at the first login', async () => {
     tokens = await alice.login(CONSOLE);
     expect(alice.pages).toEqual(['password', 'set up a code']);
+    expect(decodeJwt(tokens.access).amr, 'setting it up is not using it').toEqual(['pwd']);
   });
 
   it('are asked for it at the next, and then the token says so', async () => {
@@ -201,6 +208,16 @@ describe('people', () => {
     const { html, back } = await alice.loginWithWrongCode(CONSOLE);
     expect(back).toBeUndefined();
     expect(html).toContain('name="otp"');
+  });
+
+  it('wait after a few wrong guesses, however right the next one is', async () => {
+    await world.admin.addPerson('carol', { password: PASSWORD, tenants: ['acme'], roles: ['agent-reader'] });
+    const carol = new Person(world.realmUrl, 'carol', PASSWORD);
+    const guesser = new Person(world.realmUrl, 'carol', 'a wrong guess, and a long one');
+    for (let round = 0; round < 2; round++) {
+      await expect(guesser.login(CONSOLE)).rejects.toThrow('the pages do not end');
+    }
+    await expect(carol.login(CONSOLE)).rejects.toThrow('the pages do not end');
   });
 
   it('are served what their role allows, in their tenant', async () => {

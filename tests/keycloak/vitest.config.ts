@@ -9,6 +9,6 @@ export default defineConfig({
     environment: 'node',
     include: ['tests/keycloak/**/*.test.ts'],
     testTimeout: 60_000,
-    hookTimeout: 240_000,
+    hookTimeout: 300_000,
   },
 });
