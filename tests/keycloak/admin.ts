@@ -104,6 +104,11 @@ export class Admin {
     await this.call('PUT', `/${realm}/users/${userId}`, { ...user, attributes: { tenant_id: tenants } });
   }
 
+  async clearRequiredActions(userId: string): Promise<void> {
+    const path = `/${REALM}/users/${userId}`;
+    await this.call('PUT', path, { ...(await this.get<Representation>(path)), requiredActions: [] });
+  }
+
   async tenantsOf(userId: string): Promise<unknown> {
     const user = await this.get<{ attributes?: { tenant_id?: unknown } }>(`/${REALM}/users/${userId}`);
     return user.attributes?.tenant_id;
