@@ -38,14 +38,18 @@ export function keycloakHome(cacheDir: string): string {
 /**
  * The unpacked distribution in `cacheDir`, fetched with Maven when it is not there yet.
  *
- * @throws Error in one line that names the remedy: without Java 17 or Maven, or when the archive is not the pinned one.
+ * @throws Error in one line that names the remedy: without Java 17 or Maven, on Windows, or when the archive is not the pinned one.
  */
 export async function installKeycloak(cacheDir: string, note: (line: string) => void): Promise<string> {
+  if (process.platform === 'win32') {
+    throw new Error(
+      'Keycloak is started by its shell script, on Linux or macOS: on Windows, run this in WSL.',
+    );
+  }
   await requireJava();
   const home = keycloakHome(cacheDir);
   if (existsSync(home)) return home;
-  const maven = process.platform === 'win32' ? 'mvn.cmd' : 'mvn';
-  if ((await run(maven, ['--version'])).code !== 0) {
+  if ((await run('mvn', ['--version'])).code !== 0) {
     throw new Error('Maven was not found. Install it (`mvn --version` must work), then run this again.');
   }
   await mkdir(cacheDir, { recursive: true });
@@ -53,13 +57,16 @@ export async function installKeycloak(cacheDir: string, note: (line: string) => 
   try {
     note(`Fetching Keycloak ${KEYCLOAK_VERSION} with Maven (176 MB, once).`);
     // Pinned, because which version a bare `dependency:copy` means differs from Maven to Maven.
-    const copied = await run(maven, [
+    const copied = await run('mvn', [
       ...['--batch-mode', '--quiet', 'org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy'],
       ...[`-Dartifact=${ARTIFACT}`, `-DoutputDirectory=${dir}`],
     ]);
     if (copied.code !== 0) {
       const why = (copied.stdout + copied.stderr).split('\n').find((line) => line.includes('ERROR'));
-      throw new Error(`Maven could not fetch ${ARTIFACT} (${why?.trim() ?? `code ${copied.code}`}).`);
+      const remedy = 'look at its network and settings.xml';
+      throw new Error(
+        `Maven could not fetch ${ARTIFACT}, ${remedy} (${why?.trim() ?? `code ${copied.code}`}).`,
+      );
     }
     const archive = join(dir, ARCHIVE);
     const hash = createHash('sha256');
@@ -106,9 +113,10 @@ export async function startKeycloak(options: {
 }): Promise<Keycloak> {
   const { home, password, log } = options;
   const port = await choosePort(options.port);
+  let last = 'nothing';
   const child = startChild({
     argv: [
-      join(home, 'bin', process.platform === 'win32' ? 'kc.bat' : 'kc.sh'),
+      join(home, 'bin', 'kc.sh'),
       ...['start-dev', '--db=dev-mem', '--cache=local'],
       ...['--http-host=127.0.0.1', `--http-port=${port}`, `--http-management-port=${await freePort()}`],
     ],
@@ -116,7 +124,10 @@ export async function startKeycloak(options: {
       ...{ PATH: process.env.PATH, HOME: process.env.HOME, JAVA_HOME: process.env.JAVA_HOME },
       ...{ KC_BOOTSTRAP_ADMIN_USERNAME: ADMIN, KC_BOOTSTRAP_ADMIN_PASSWORD: password },
     },
-    onLine: log,
+    onLine: (line) => {
+      last = line;
+      log(line);
+    },
     // The script between passes no signal on, and there is nothing on disk that Java would have to close.
     graceMs: 500,
   });
@@ -131,7 +142,7 @@ export async function startKeycloak(options: {
     });
   } catch (error) {
     await child.kill();
-    throw error;
+    throw new Error(`${(error as Error).message}; the last it said: ${last}`);
   }
   return {
     url,
