@@ -47,7 +47,7 @@ it('docs/configuration.md is what the table says', async () => {
     '',
     '## An issuer',
     '',
-    '`ISSUERS` is a JSON list. What an issuer is not listed as able to assert is ignored in its tokens; `["*"]` has to be',
+    'docs/identity.md has a worked one for each of the usual providers. `ISSUERS` is a JSON list. What an issuer is not listed as able to assert is ignored in its tokens; `["*"]` has to be',
     'written out.',
     '',
     '```json',
