@@ -129,6 +129,35 @@ describe('the official JavaScript client', () => {
     expect(await theirs.get(kept)).toMatchObject({ memory: 'theirs' });
   });
 
+  it('lists the users, agents and runs of the tenant and nobody else’s', async () => {
+    await added(ours, 'x', { userId: 'listed/ü' });
+    await added(theirs, 'y', { userId: 'not-listed' });
+    const { results, totalUsers }: Loose = await ours.users();
+    const names = results.map(({ name }: { name: string }) => name);
+    expect(names).toContain('listed/ü');
+    expect(names).not.toContain('not-listed');
+    expect(names.some((name: string) => name.includes(':'))).toBe(false);
+    expect(totalUsers).toBe(results.filter(({ type }: { type: string }) => type === 'user').length);
+    const first: Loose = await ours.users({ page: 1, pageSize: 1 });
+    expect(first.results).toHaveLength(1);
+    expect(first.next).toContain('page=2');
+  });
+
+  it('knows its own events, and no other’s', async () => {
+    const { eventId }: Loose = await ours.add(say('x'), { userId: 'e', infer: false } as Loose);
+    const event = (client: MemoryClient, id: string) =>
+      fetch(`${rig.url}/v1/event/${id}/`, { headers: client.headers }).then(async (answer) => ({
+        status: answer.status,
+        json: (await answer.json()) as Loose,
+      }));
+    expect(await event(ours, eventId)).toMatchObject({
+      status: 200,
+      json: { id: eventId, status: 'SUCCEEDED' },
+    });
+    expect((await event(theirs, eventId)).status).toBe(404);
+    expect((await event(ours, '3f2b8c1a-0d4e-4f6a-9b7c-5e1d2a3b4c5d')).status).toBe(404);
+  });
+
   it('changes and deletes batches, all or nothing where one is not the tenant’s', async () => {
     const ids = [await added(ours, 'b1', { userId: 'batch' }), await added(ours, 'b2', { userId: 'batch' })];
     const foreign = await added(theirs, 'b3', { userId: 'batch' });

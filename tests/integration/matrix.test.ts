@@ -49,8 +49,8 @@ function requestFor(row: Operation): { method: string; path: string; body?: unkn
 
 function servedStatus({ serve, path }: Operation): number {
   if (serve.oss === 'refuse') return 501;
-  // No log holds a record at that index.
-  return path.includes('{index}') ? 404 : 200;
+  // No log holds a record at that index, and no event was issued under that id.
+  return /\{(index|event_id)\}/.test(path) ? 404 : 200;
 }
 
 /** A Mem0 that holds one memory, of acme's bob. */
@@ -58,6 +58,7 @@ function answerFor({ method, target }: SeenRequest): unknown {
   const row = memoryRow({ user_id: 'acme:bob' });
   if (method === 'POST' && target === '/memories')
     return { results: [{ id: MEMORY_ID, memory: 'tea', event: 'ADD' }] };
+  if (target === '/entities') return [{ id: 'acme:bob', type: 'user', total_memories: 1 }];
   if (target.endsWith('/history')) return [{ id: MEMORY_ID, memory_id: MEMORY_ID, event: 'ADD' }];
   if (method === 'GET' && target === `/memories/${MEMORY_ID}`) return row;
   if (method === 'PUT' || method === 'DELETE') return { message: 'done' };

@@ -59,6 +59,8 @@ const HISTORY_FIELDS = [
   'role',
 ];
 
+const ENTITY_FIELDS = ['type', 'total_memories', 'created_at', 'updated_at'];
+
 const MALFORMED: CheckedAnswer = { ok: false, reason: 'answer_malformed' };
 const UNPROVEN: CheckedAnswer = { ok: false, reason: 'owner_unproven' };
 
@@ -88,6 +90,7 @@ const READERS: { readonly [S in AnswerShape]: Reader } = {
   items: readItems,
   added: readAdded,
   history: readHistory,
+  entities: readEntities,
   message: readMessage,
   unread: () => MALFORMED,
 };
@@ -144,6 +147,19 @@ function readHistory(tenant: string, answer: unknown, { proven = [] }: AnswerCon
     withheld: answer.length - own.length,
     memoryIds: [],
   };
+}
+
+/**
+ * The server lists the entities of everybody, so those of others are no sign of a breach. An id that is not in the
+ * tenant's namespace is as if it were not there.
+ */
+function readEntities(tenant: string, answer: unknown): CheckedAnswer {
+  if (!Array.isArray(answer) || !answer.every(isObject)) return MALFORMED;
+  const own = answer.flatMap((row) => {
+    const id = typeof row.id === 'string' ? restore(tenant, row.id) : undefined;
+    return id === undefined ? [] : [{ ...pick(row, ENTITY_FIELDS), id }];
+  });
+  return { ok: true, body: own, rows: own.length, withheld: 0, memoryIds: [] };
 }
 
 /** Mem0's own sentence may name anything, so the row's is given in its place. */

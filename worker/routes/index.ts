@@ -3,6 +3,7 @@ import type { GovernedHandlers } from '../pipeline/govern.ts';
 import type { PublicHandler } from '../pipeline/open.ts';
 import type { Parts } from '../pipeline/stage.ts';
 import { getAudit, getReceipt, listAudit } from './audit.ts';
+import { getEvent } from './event.ts';
 import { explainRequest } from './explain.ts';
 import { health, type Probe, ready } from './health.ts';
 import { whoami } from './whoami.ts';
@@ -14,7 +15,7 @@ export interface Handlers {
 }
 
 export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
-  const { auditReader: reader, personal, policy, gate } = parts;
+  const { auditReader: reader, personal, policy, gate, owners } = parts;
   let described: string | undefined;
   return {
     open: {
@@ -33,6 +34,7 @@ export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
       'governance.explain': explainRequest(policy),
       // The Platform's own would name the operator's account, organisation and project.
       'platform.ping': () => ({ body: { status: 'ok' } }),
+      'platform.events.get': getEvent(owners),
     },
   };
 }

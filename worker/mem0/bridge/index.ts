@@ -1,6 +1,7 @@
 import { Problem } from '../../problem.ts';
 import type { ValidRequest } from '../validate.ts';
 import { batchRemove, batchUpdate, get, history, remove, removeAll, removeEntity, update } from './by-id.ts';
+import { listEntities } from './entities.ts';
 import { add, list, plainList, plainSearch, search } from './memories.ts';
 import type { Translation } from './types.ts';
 
@@ -22,6 +23,7 @@ export const TRANSLATIONS: { readonly [operation: string]: Translation } = {
   'platform.batch.update': batchUpdate,
   'platform.batch.delete': batchRemove,
   'platform.entities.delete': removeEntity,
+  'platform.entities.list': listEntities,
 };
 
 export function translationOf({ operation }: ValidRequest): Translation | undefined {

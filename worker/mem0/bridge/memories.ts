@@ -1,15 +1,15 @@
 import type { Json } from '../../../core/canonical.ts';
 import { Problem } from '../../problem.ts';
 import { operationById } from '../catalogue/index.ts';
-import { isObject, type JsonObject, objectOf } from '../json.ts';
+import { isObject, type JsonObject } from '../json.ts';
 import type { ValidRequest } from '../validate.ts';
 import { type FilterNode, type FilterRow, fulfils } from './filter.ts';
-import type { Carried, Translation } from './types.ts';
+import { linkTo, pageOf } from './pages.ts';
+import type { Translation } from './types.ts';
 
 /** The most rows that a self-hosted server gives at once; with as many it may have more. */
 const CANDIDATES = 1000;
 const DEFAULT_TOP_K = 10;
-const DEFAULT_PAGE_SIZE = 100;
 
 /** Adding is done when the self-hosted server answers; the Platform would only have begun. */
 export const add: Translation = {
@@ -36,8 +36,8 @@ export const list: Translation = {
     const end = page * size;
     return {
       count: rows.length,
-      next: end < rows.length ? link(origin, request, page + 1, size) : null,
-      previous: page > 1 ? link(origin, request, page - 1, size) : null,
+      next: end < rows.length ? linkTo(origin, request, page + 1, size) : null,
+      previous: page > 1 ? linkTo(origin, request, page - 1, size) : null,
       results: rows.slice(end - size, end),
     };
   },
@@ -107,23 +107,4 @@ function candidates(body: Json | undefined): readonly JsonObject[] {
 function resultsOf(body: Json | undefined): readonly JsonObject[] {
   const results = isObject(body) ? (body as { readonly results?: unknown }).results : undefined;
   return Array.isArray(results) ? (results.filter(isObject) as JsonObject[]) : [];
-}
-
-/** In the query, where the official clients put it, or in the body. */
-function pageOf({ query, body }: ValidRequest): { readonly page: number; readonly size: number } {
-  const page = Number(query.page ?? body?.page ?? 1);
-  const size = Number(query.page_size ?? body?.page_size ?? DEFAULT_PAGE_SIZE);
-  return { page, size };
-}
-
-function link(origin: Carried['origin'], { operation }: ValidRequest, page: number, size: number): string {
-  const query = new URLSearchParams(
-    Object.entries(
-      objectOf([
-        ['page', String(page)],
-        ['page_size', String(size)],
-      ]),
-    ) as [string, string][],
-  );
-  return `${origin}${operation.path}?${query}`;
 }

@@ -166,3 +166,24 @@ export const OSS: readonly Operation[] = [
   deny('oss.redoc', '/redoc/**', 'control', 'Documentation of the server.'),
   deny('oss.openapi', '/openapi.json', 'control', 'Description of the server.'),
 ];
+
+/**
+ * The listing of every entity, which the dialect itself denies. The Platform's listing is made of it, of what is the
+ * tenant's alone.
+ */
+export const OSS_ENTITIES: Operation = {
+  ...common,
+  id: 'oss.entities.all',
+  method: 'GET',
+  path: '/entities',
+  action: 'read',
+  resource: 'entity',
+  query: {},
+  body: 'none',
+  ids: [],
+  phi: [],
+  scope: 'none',
+  answer: 'entities',
+  owner: 'row',
+  summary: 'Lists entities, for the Platform’s listing.',
+};

@@ -33,9 +33,9 @@ export type OwnerRule = 'row' | 'proven' | 'issued' | 'none';
 
 /**
  * The shape of Mem0's answer: one memory, `{results: [memory]}`, the results of an addition, rows of a
- * history, or `{message}`. `unread` where no answer of Mem0 is passed on.
+ * history, a list of entities, or `{message}`. `unread` where no answer of Mem0 is passed on.
  */
-export type AnswerShape = 'item' | 'items' | 'added' | 'history' | 'message' | 'unread';
+export type AnswerShape = 'item' | 'items' | 'added' | 'history' | 'entities' | 'message' | 'unread';
 
 /** What a query parameter may hold. `max` of text is in UTF-16 code units. */
 export type QueryKind =
