@@ -10,7 +10,7 @@ import { startWorkerd, type Workerd } from '../../local/workerd.ts';
 import { type Cluster, type Database, startCluster } from '../../sql/harness.ts';
 import { FakeIssuer } from '../fakes/issuer.ts';
 
-export const TENANTS = ['acme', 'globex'] as const;
+export const TENANTS = ['acme', 'globex', 'initech'] as const;
 const AUDIENCE = 'mem0-governance';
 
 export interface RigOptions {
