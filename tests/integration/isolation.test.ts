@@ -23,7 +23,7 @@ let rig: Rig;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'mem0-governance-isolation-'));
   mem0 = await startMem0({ dir, log: () => undefined });
-  rig = await startRig({ mem0 });
+  rig = await startRig({ mem0, tenants: TENANTS });
 });
 
 afterAll(async () => {

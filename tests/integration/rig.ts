@@ -10,12 +10,14 @@ import { startWorkerd, type Workerd } from '../../local/workerd.ts';
 import { type Cluster, type Database, startCluster } from '../../sql/harness.ts';
 import { FakeIssuer } from '../fakes/issuer.ts';
 
-export const TENANTS = ['acme', 'globex', 'initech'] as const;
+export const TENANTS = ['acme', 'globex'] as const;
 const AUDIENCE = 'mem0-governance';
 
 export interface RigOptions {
   /** Where Mem0 listens. */
   readonly mem0: { readonly url: string; readonly apiKey: string };
+  /** What the issuer may assert; else `TENANTS`. */
+  readonly tenants?: readonly string[];
   /** Settings that differ from the rig's own. */
   readonly env?: { readonly [name: string]: string };
 }
@@ -51,7 +53,7 @@ export interface Answer {
   readonly json: any;
 }
 
-export async function startRig({ mem0, env: extra = {} }: RigOptions): Promise<Rig> {
+export async function startRig({ mem0, tenants = TENANTS, env: extra = {} }: RigOptions): Promise<Rig> {
   const dir = await mkdtemp(join(tmpdir(), 'mem0-governance-rig-'));
   const cluster = await startCluster();
   const database = await cluster.fresh();
@@ -66,7 +68,7 @@ export async function startRig({ mem0, env: extra = {} }: RigOptions): Promise<R
         audience: AUDIENCE,
         jwks_url: keys.jwksUrl,
         algorithms: ['ES256'],
-        tenants: TENANTS,
+        tenants,
         roles: ['*'],
       },
     ]),
