@@ -46,6 +46,8 @@ describe('the official JavaScript client', () => {
     await ours.ping();
     expect(await (await fetch(`${rig.url}/v1/ping/`, { headers: ours.headers })).json()).toEqual({
       status: 'ok',
+      org_id: 'governed',
+      project_id: 'acme',
     });
   });
 

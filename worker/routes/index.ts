@@ -6,6 +6,7 @@ import { getAudit, getReceipt, listAudit } from './audit.ts';
 import { getEvent } from './event.ts';
 import { explainRequest } from './explain.ts';
 import { health, type Probe, ready } from './health.ts';
+import { ping } from './ping.ts';
 import { whoami } from './whoami.ts';
 
 /** The handlers of the gateway's own operations, by their id in the catalogue. */
@@ -32,8 +33,7 @@ export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
       'governance.receipts.get': getReceipt({ reader }),
       'governance.whoami': whoami(policy, gate.windowMs),
       'governance.explain': explainRequest(policy),
-      // The Platform's own would name the operator's account, organisation and project.
-      'platform.ping': () => ({ body: { status: 'ok' } }),
+      'platform.ping': ping,
       'platform.events.get': getEvent(owners),
     },
   };
