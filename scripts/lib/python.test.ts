@@ -56,7 +56,7 @@ it('is made again when it was broken off', async () => {
 });
 
 it('says in a line what a machine lacks', async () => {
-  expect(await failure()).toMatch(/^There is no Python 3\.10 here\. Install Python/);
+  expect(await failure()).toMatch(/^There is no Python 3\.11 here\. Install Python/);
   await python(false);
-  expect(await failure()).toMatch(/^There is no Python 3\.10 here\. Install Python/);
+  expect(await failure()).toMatch(/^There is no Python 3\.11 here\. Install Python/);
 });

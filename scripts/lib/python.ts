@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CommandError } from './command.ts';
 import { run } from './run.ts';
 
-const REMEDY = 'Install Python 3.10 or later with its venv module, and put it on the PATH as python3.';
+const REMEDY = 'Install Python 3.11 or later with its venv module, and put it on the PATH as python3.';
 
 /**
  * A Python with the packages of a requirements file, in a virtual environment of their own in `cacheDir`, made when it
@@ -20,13 +20,13 @@ export async function pythonWith(
 ): Promise<string> {
   const version = await run(
     'python3',
-    ['-c', 'import sys; print(sys.version_info >= (3, 10), sys.version_info[:2])'],
+    ['-c', 'import sys; print(sys.version_info >= (3, 11), sys.version_info[:2])'],
     {
       env,
     },
   );
   if (version.code !== 0 || !version.stdout.startsWith('True')) {
-    throw new CommandError(`There is no Python 3.10 here. ${REMEDY}`);
+    throw new CommandError(`There is no Python 3.11 here. ${REMEDY}`);
   }
   const wanted = `${version.stdout}${await readFile(requirements, 'utf8')}`;
   const dir = join(cacheDir, createHash('sha256').update(wanted).digest('hex').slice(0, 16));
