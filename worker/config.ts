@@ -133,6 +133,12 @@ export const SETTINGS = {
     default: '33554432',
     text: 'How many bytes of request bodies one isolate takes in at a time; past it requests get 503 `busy`.',
   }),
+  MAX_BATCH_IDS: setting({
+    type: 'memories',
+    schema: integer(1, 400),
+    default: '400',
+    text: 'The most memories in one batch. Each takes two calls to Mem0, and a request may make a thousand.',
+  }),
   MAX_ANSWER_BYTES: setting({
     type: 'bytes',
     schema: integer(1024, 64 * 1024 * 1024),

@@ -92,6 +92,16 @@ describe('a batch that stops half-way', () => {
     },
   );
 
+  it('is refused where it is larger than the deployment allows', async () => {
+    const answer = await bench.send('/v1/batch/', { method: 'DELETE', body, env: { MAX_BATCH_IDS: '3' } });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      pointer: '/memories',
+      detail: 'A batch has at most 3 memories.',
+    });
+    expect(bench.asked).toEqual([]);
+  });
+
   it('does nothing at all where one memory is not the tenant’s', async () => {
     bench.mem0 = async (request) => {
       const id = new URL(request.url).pathname.split('/').at(-1)!;

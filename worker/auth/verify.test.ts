@@ -60,6 +60,7 @@ describe('what a token grants', () => {
         azp: 'cli',
         sid: 's-1',
         acr: '1',
+        exp: NOW + 300,
         tenant_id: ['acme'],
       },
       realm_access: {

@@ -24,7 +24,15 @@ export function validate({ config }: Parts): Stage<TransportVars & AuditVars & R
   return async (c, next) => {
     const { target } = c.var.transport;
     const body = await bodyOf(c.req.raw, config, c.var.bodyHold);
-    c.set('request', understand(c.var.match, target.ok ? target.query : '', body));
+    const request = understand(c.var.match, target.ok ? target.query : '', body);
+    const { memories } = request.body ?? {};
+    if (Array.isArray(memories) && memories.length > config.MAX_BATCH_IDS) {
+      throw invalid('invalid_body', 'too_many', {
+        detail: `A batch has at most ${config.MAX_BATCH_IDS} memories.`,
+        pointer: '/memories',
+      });
+    }
+    c.set('request', request);
     return next();
   };
 }
