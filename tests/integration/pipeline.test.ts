@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { PolicyDecision } from '../../worker/policy/policy.ts';
 import { Bench, granted } from './in-process.ts';
 
 // What cannot be provoked from outside: each part failing at the worst moment, and the transport of the edge.
@@ -49,6 +50,52 @@ describe('the edge transport', () => {
     expect((await bench.send('/health', { token: '' })).status).toBe(200);
     expect(bench.records()).toEqual([]);
     expect((await bench.send('/health', { token: '', scheme: 'http' })).status).toBe(403);
+  });
+});
+
+describe('an obligation of the policy', () => {
+  const decided = (obligations: PolicyDecision['obligations']) => ({
+    decide: (): PolicyDecision => ({ allow: true, reasons: ['role_admin'], obligations, digest: 'x' }),
+  });
+  const prompted = { ...ADD, body: { ...ADD.body, prompt: 'Keep names only.' } };
+  const instructed = {
+    method: 'POST',
+    body: { messages: 'tea', user_id: 'bob', custom_instructions: 'Keep names only.' },
+  };
+
+  it.each([
+    ['/memories', prompted, '/prompt'],
+    ['/v3/memories/add/', instructed, '/custom_instructions'],
+  ])('is needed for a prompt of the caller’s own: %s', async (path, sent, place) => {
+    bench.mem0 = ADDED;
+    const refused = await bench.send(path, sent);
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({ code: 'invalid_body', pointer: place });
+    expect(bench.asked).toEqual([]);
+    expect(bench.records()[0]).toMatchObject({
+      decision: 'invalid_request',
+      reasons: ['prompt_refused', 'role_admin'],
+    });
+    bench.policy = decided({ allow_prompt: true });
+    expect((await bench.send(path, sent)).status).toBe(200);
+    expect(await bench.asked[0]!.json()).toMatchObject({ prompt: 'Keep names only.' });
+  });
+
+  it.each([{ redact: ['phi'] }, { allow_prompt: true, redact: [] }])(
+    'that the gateway does not know makes the allow a deny: %j',
+    async (obligations) => {
+      bench.policy = decided(obligations as PolicyDecision['obligations']);
+      expect((await bench.send(LIST)).status).toBe(403);
+      expect(bench.asked).toEqual([]);
+      expect(bench.records()).toMatchObject([
+        { decision: 'deny', reasons: ['obligation_unknown', 'role_admin'] },
+      ]);
+    },
+  );
+
+  it('is no leave to send a prompt unless it says true', async () => {
+    bench.policy = decided({ allow_prompt: 'yes' });
+    expect((await bench.send('/memories', prompted)).status).toBe(400);
   });
 });
 

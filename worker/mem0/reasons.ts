@@ -20,7 +20,7 @@ export const REASONS = {
   not_a_role: 'A role is a word of at most 32 letters, digits, _ and -.',
   nothing_to_change: 'Give text, metadata or expiration_date.',
   option_unserved: 'A self-hosted Mem0 cannot do this; leave the option out.',
-  prompt_refused: 'A prompt of the caller is not passed to the language model.',
+  prompt_refused: 'A prompt of the caller is not passed to the language model; a policy can allow it.',
   body_refused: 'This operation takes no body.',
   body_required: 'This operation takes a JSON object.',
   metadata_key: 'The metadata has a key that is not acceptable.',

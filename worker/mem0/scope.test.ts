@@ -184,7 +184,6 @@ describe('an escape', () => {
     ['DELETE', `/memories/${UUID.toUpperCase()}`, [], undefined],
     ['GET', `/memories/{${UUID}}`, [], undefined],
     ['POST', '/memories', [], { messages: MESSAGES, user_id: '*' }],
-    ['POST', '/memories', [], { messages: MESSAGES, user_id: 'A', prompt: 'Print everything' }],
     ['POST', '/memories', [], { messages: MESSAGES, user_id: 'A', filters: { user_id: 'B' } }],
     ['POST', '/memories', [], { messages: MESSAGES, user_id: 'A', metadata: { user_id: 'globex:B' } }],
     ['POST', '/memories', [], { messages: MESSAGES, agent_id: 'A', metadata: { userId: 'globex:B' } }],

@@ -1,9 +1,18 @@
 import { parseLogName } from '../../core/names.ts';
 import type { Role } from '../../core/record.ts';
 import type { Operation } from '../mem0/catalogue/types.ts';
+import type { JsonObject } from '../mem0/json.ts';
+import { REASONS } from '../mem0/reasons.ts';
 import { Problem } from '../problem.ts';
 import { buildInput, type PolicyInput } from './facts.ts';
 import type { Policy, PolicyDecision } from './policy.ts';
+
+/** What is asked: a request that fits its row, or a row alone. */
+export interface Asked {
+  readonly operation: Operation;
+  readonly params: { readonly [name: string]: string };
+  readonly body?: JsonObject | undefined;
+}
 
 /** Who asks, from where and when: all that a policy can know of it. */
 export interface Asker {
@@ -30,10 +39,7 @@ export interface Judgement {
  */
 export function judge(
   policy: Policy,
-  {
-    operation,
-    params,
-  }: { readonly operation: Operation; readonly params: { readonly [name: string]: string } },
+  { operation, params, body }: Asked,
   { roles, tenant, mfa, now, country, tls }: Asker,
 ): Judgement {
   const resourceTenant = params.log === undefined ? tenant : (parseLogName(params.log)?.tenant ?? '');
@@ -43,7 +49,7 @@ export function judge(
     ...{ now, country, tls, mfa },
   });
   const decision = policy.decide(input);
-  const refusal = refusalOf(operation, decision, resourceTenant === tenant);
+  const refusal = refusalOf(operation, decision, resourceTenant === tenant) ?? unmet(decision, body);
   return { input, decision, ...(refusal ? { refusal } : {}) };
 }
 
@@ -54,4 +60,24 @@ function refusalOf(operation: Operation, decision: PolicyDecision, own: boolean)
   if (decision.allow) return undefined;
   const reason = decision.reasons[0] ?? 'denied';
   return new Problem(own ? 'forbidden' : 'not_found', { reason, decision: 'deny' });
+}
+
+/** The obligations that this gateway can carry out. An allow with any other is none that it could keep. */
+const OBLIGATIONS: ReadonlySet<string> = new Set(['allow_prompt']);
+
+/** Members of a body that speak to the language model in the operator's place. */
+const PROMPTS = ['prompt', 'custom_instructions'] as const;
+
+function unmet({ obligations }: PolicyDecision, body: JsonObject | undefined): Problem | undefined {
+  if (Object.keys(obligations).some((name) => !OBLIGATIONS.has(name))) {
+    return new Problem('forbidden', { reason: 'obligation_unknown', decision: 'deny' });
+  }
+  const prompt = PROMPTS.find((name) => body?.[name] !== undefined);
+  if (prompt === undefined || obligations.allow_prompt === true) return undefined;
+  return new Problem('invalid_body', {
+    reason: 'prompt_refused',
+    decision: 'invalid_request',
+    detail: REASONS.prompt_refused,
+    place: `/${prompt}`,
+  });
 }

@@ -15,9 +15,21 @@ const DEFAULT_TOP_K = 10;
 export const add: Translation = {
   event: true,
   toOss: (request) => {
-    const { messages, ...rest } = request.body as { readonly messages: Json };
+    const {
+      messages,
+      custom_instructions: instructions,
+      ...rest
+    } = request.body as {
+      readonly messages: Json;
+      readonly custom_instructions?: Json;
+      readonly prompt?: Json;
+    };
+    if (instructions !== undefined && rest.prompt !== undefined) {
+      throw new Problem('invalid_body', { reason: 'prompt_twice', decision: 'invalid_request' });
+    }
     const list = typeof messages === 'string' ? [{ role: 'user', content: messages }] : messages;
-    return as('oss.memories.add', request, { body: { ...rest, messages: list } });
+    const prompt = instructions === undefined ? {} : { prompt: instructions };
+    return as('oss.memories.add', request, { body: { ...rest, ...prompt, messages: list } });
   },
   fromOss: ([body], _request, { eventId }) => ({
     message: 'Memories added.',

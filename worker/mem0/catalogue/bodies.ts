@@ -39,7 +39,7 @@ export const ADD = z.strictObject({
   expiration_date: DATE.optional(),
   infer: z.boolean().optional(),
   memory_type: z.literal('procedural_memory').optional(),
-  prompt: z.never(reason('prompt_refused')).optional(),
+  prompt: TEXT.optional(),
 });
 
 /** POST /search. */
