@@ -25,7 +25,11 @@ export const add: Translation = {
       readonly prompt?: Json;
     };
     if (instructions !== undefined && rest.prompt !== undefined) {
-      throw new Problem('invalid_body', { reason: 'prompt_twice', decision: 'invalid_request' });
+      throw new Problem('invalid_body', {
+        reason: 'prompt_twice',
+        decision: 'invalid_request',
+        detail: 'Give prompt or custom_instructions, and not both.',
+      });
     }
     const list = typeof messages === 'string' ? [{ role: 'user', content: messages }] : messages;
     const prompt = instructions === undefined ? {} : { prompt: instructions };
