@@ -253,6 +253,18 @@ describe('one record', () => {
     expect((await rig.call('GET', `/governance/v1/audit${path}`, auditor)).status).toBe(200);
   });
 
+  it('that the database could only keep as bytes is counted, and read by its place', async () => {
+    const canonical = '{"actor":{"issuer":"i","sub":"s"},"log":"acme~5~1","phase":"outcome","tenant":"acme"}';
+    const writer = await rig.database.as('audit_writer');
+    const bytes = Buffer.from(canonical);
+    await writer.query("select head from audit.quarantine('acme~5~1', 0, $1, '22P05')", [bytes]);
+    const { logs } = (await audit('?limit=1')).json;
+    expect(logs).toContainEqual({ log: 'acme~5~1', complete_to: 0, quarantined: 1 });
+    const one = await rig.call('GET', '/governance/v1/audit/acme~5~1/0', auditor);
+    fits('governance.audit.get', one);
+    expect(one.json).toMatchObject({ canonical, leaf: leafHash(bytes), stored: 'postgres' });
+  });
+
   it.each(['acme/0', 'acme~0~1/-1', 'acme~0~1/01', 'acme~0~1/1e3', 'acme~0~0/1', 'ac me~0~1/1'])(
     'refuses a malformed place: %s',
     async (place) => {
