@@ -145,6 +145,27 @@ describe('the official JavaScript client', () => {
     expect(first.next).toContain('page=2');
   });
 
+  it('is served in its deprecated forms, too', async () => {
+    const id = await added(ours, 'old oolong', { userId: 'old' });
+    const call = async (method: string, path: string, body?: object) =>
+      (await rig.call(method, path, await rig.token('acme', 'admin'), body)).json as Loose;
+    const filters = { user_id: 'old' };
+    const query = { query: 'oolong', threshold: 0 };
+    const plain = [
+      await call('GET', '/v1/memories/?user_id=old'),
+      await call('GET', '/v1/memories/user/old/'),
+      await call('POST', '/v2/memories/', { filters }),
+      await call('POST', '/v1/memories/search/', { ...query, user_id: 'old' }),
+      await call('POST', '/v2/memories/search/', { ...query, filters }),
+    ];
+    for (const rows of plain) expect(rows).toMatchObject([{ id, memory: 'old oolong', user_id: 'old' }]);
+    expect(
+      await call('POST', '/v1/memories/', { messages: 'newer', user_id: 'old', infer: false }),
+    ).toMatchObject({
+      results: [{ memory: 'newer' }],
+    });
+  });
+
   it('knows its own events, and no other’s', async () => {
     const { eventId }: Loose = await ours.add(say('x'), { userId: 'e', infer: false } as Loose);
     const event = (client: MemoryClient, id: string) =>

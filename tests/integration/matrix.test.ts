@@ -25,6 +25,7 @@ const BODIES: { readonly [operation: string]: unknown } = {
   'platform.memories.list': { filters: { user_id: 'bob' } },
   'platform.v2.memories.list': { filters: { user_id: 'bob' } },
   'platform.memories.search': { query: 'tea', filters: { user_id: 'bob' } },
+  'platform.v1.memories.search': { query: 'tea', user_id: 'bob' },
   'platform.v2.memories.search': { query: 'tea', filters: { user_id: 'bob' } },
   'platform.memories.update': { text: 'coffee' },
   'platform.batch.update': { memories: [{ memory_id: MEMORY_ID, text: 'x' }] },

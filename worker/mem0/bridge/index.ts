@@ -14,6 +14,7 @@ export const TRANSLATIONS: { readonly [operation: string]: Translation } = {
   'platform.v1.memories.list': plainList,
   'platform.v1.entities.memories': plainList,
   'platform.memories.search': search,
+  'platform.v1.memories.search': plainSearch,
   'platform.v2.memories.search': plainSearch,
   'platform.memories.get': get,
   'platform.memories.update': update,

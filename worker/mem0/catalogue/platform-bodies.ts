@@ -22,15 +22,19 @@ const DROPPED = {
 /** The names in DROPPED, which a validated body no longer needs. */
 export const DROPPED_KEYS: ReadonlySet<string> = new Set(Object.keys(DROPPED));
 
+const OWNERS = {
+  user_id: z.string().optional(),
+  agent_id: z.string().optional(),
+  run_id: z.string().optional(),
+};
+
 const MESSAGE = z.strictObject({ role: ROLE, content: TEXT });
 
 /** POST /v3/memories/add/ and its deprecated form. */
 export const PLATFORM_ADD = z.strictObject({
   ...DROPPED,
   messages: z.union([TEXT, z.array(MESSAGE).min(1).max(1000)]),
-  user_id: z.string().optional(),
-  agent_id: z.string().optional(),
-  run_id: z.string().optional(),
+  ...OWNERS,
   app_id: unserved,
   metadata: METADATA,
   infer: z.boolean().optional(),
@@ -73,6 +77,9 @@ export const PLATFORM_SEARCH = z.strictObject({
   fields: unserved,
   categories: unserved,
 });
+
+/** POST /v1/memories/search/, the deprecated form with ids beside the query. */
+export const PLATFORM_V1_SEARCH = PLATFORM_SEARCH.extend({ ...OWNERS, app_id: unserved });
 
 /** PUT /v1/memories/{id}/. */
 export const PLATFORM_UPDATE = z

@@ -6,6 +6,7 @@ import {
   PLATFORM_LIST,
   PLATFORM_SEARCH,
   PLATFORM_UPDATE,
+  PLATFORM_V1_SEARCH,
 } from './platform-bodies.ts';
 import {
   denied,
@@ -246,8 +247,7 @@ export const PLATFORM: readonly Operation[] = [
   row('v1.memories.search', 'POST /v1/memories/search/', 'Finds memories (deprecated form).', {
     ...search,
     ids: [...ids('body'), ...FILTERS],
-    body: 'any',
-    oss: 'refuse',
+    body: PLATFORM_V1_SEARCH,
   }),
   row('v2.memories.search', 'POST /v2/memories/search/', 'Finds memories (deprecated form).', search),
   row(
