@@ -162,6 +162,19 @@ describe('a batch that stops half-way', () => {
     expect(bench.asked.every(({ method }) => method === 'GET')).toBe(true);
     expect(bench.records()).toMatchObject([{ phase: 'outcome', decision: 'deny' }]);
   });
+
+  it('gives back what its proofs held, also when one fails before the others have ended', async () => {
+    const { app, inflight } = bench.app();
+    bench.mem0 = async (request) => {
+      const id = new URL(request.url).pathname.split('/').at(-1)!;
+      if (id === IDS[0]) return Response.json(null);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return Response.json({ id, memory: 'x'.repeat(1000), user_id: 'acme:bob' });
+    };
+    expect((await bench.send('/v1/batch/', { method: 'DELETE', body, app })).status).toBe(404);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(inflight.take(32 * 1024 * 1024), 'all of it is free again').toBe(true);
+  });
 });
 
 describe('the audit log failing', () => {

@@ -43,7 +43,9 @@ export async function proveOwners(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, memoryIds.length) }, prover));
+  // All have ended before anybody goes on: what a late one held would be given back to nobody.
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, memoryIds.length) }, prover));
+  for (const each of ended) if (each.status === 'rejected') throw each.reason;
 }
 
 function named(error: unknown, id: string): unknown {
