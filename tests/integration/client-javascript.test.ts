@@ -87,6 +87,17 @@ describe('the official JavaScript client', () => {
     expect(second).toMatchObject({ count: 3, next: null });
     const ids = [...first.results, ...second.results].map(({ id }: { id: string }) => id);
     expect(new Set(ids).size).toBe(3);
+    // What was looked through and not given is not in the record.
+    const records = await rig.recorded((all) => {
+      return (
+        all.filter(({ operation, outcome }) => operation === 'platform.memories.list' && outcome).length >= 3
+      );
+    });
+    const seen = records.flatMap(({ operation, resource }) =>
+      operation === 'platform.memories.list' ? [resource?.ids?.filter((id) => ids.includes(id)) ?? []] : [],
+    );
+    expect(seen).toContainEqual([...ids.slice(0, 2)].sort());
+    expect(seen).toContainEqual([ids[2]]);
   });
 
   it.each([

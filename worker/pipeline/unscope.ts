@@ -33,22 +33,43 @@ export function unscope({
     const all = scoped.calls.map((carried, at) => {
       return check(carried, upstream[at], principal.tenant, scoped.proven);
     });
+    const bodies = all.map(({ body }) => body);
+    const translation = translationOf(request);
+    const carried = { origin: originOf(transport, config.TRANSPORT), eventId: crypto.randomUUID() };
+    const given = attempt(() => translation?.fromOss(bodies, request, carried) ?? bodies[0] ?? null);
+    const memoryIds = all.flatMap((each) => each.memoryIds);
     c.set('checked', {
-      memoryIds: all.flatMap(({ memoryIds }) => memoryIds),
+      // Of what was read, only what goes out counts as seen.
+      memoryIds: request.operation.action === 'read' ? released(memoryIds, given.value) : memoryIds,
       withheld: all.reduce((sum, { withheld }) => sum + withheld, 0),
     });
-    const bodies = all.map(({ body }) => body);
+    if (given.value === undefined) throw given.thrown;
     const gone = bodies.flatMap(removedIds);
     if (gone.length > 0) await register(owners, principal.tenant, 'memory', gone);
-    const translation = translationOf(request);
-    if (!translation) return c.json(bodies[0] as object);
-    const eventId = crypto.randomUUID();
-    const origin = originOf(transport, config.TRANSPORT);
-    const body = translation.fromOss(bodies, request, { origin, eventId });
     // Issued to this tenant before anybody can ask for it.
-    if (translation.event) await register(owners, principal.tenant, 'event', [eventId]);
-    return c.json(body as object);
+    if (translation?.event) await register(owners, principal.tenant, 'event', [carried.eventId]);
+    return c.json(given.value as object);
   };
+}
+
+type Given =
+  | { readonly value: Json; readonly thrown?: never }
+  | { readonly value?: never; readonly thrown: unknown };
+
+function attempt(make: () => Json): Given {
+  try {
+    return { value: make() };
+  } catch (thrown) {
+    return { thrown };
+  }
+}
+
+/** Those of the ids that stand in an answer: a translation may give fewer rows than Mem0 did. */
+function released(ids: readonly string[], body: Json | undefined): readonly string[] {
+  if (ids.length === 0 || body === undefined) return [];
+  const rows = isObject(body) && Array.isArray(body.results) ? (body.results as Json[]) : [body].flat();
+  const shown = new Set(rows.map((row) => (isObject(row) ? row.id : undefined)));
+  return ids.filter((id) => shown.has(id));
 }
 
 /** Where the client reached the gateway, for the links in an answer. */
