@@ -12,7 +12,6 @@ it('docs/openapi.json is what the gateway serves', async () => {
 });
 
 it('is without a fault for the linter', async () => {
-  // A server of its own is the reader's; the placeholder is right for every deployment.
   const config = await createConfig({ extends: ['recommended-strict'] });
   const problems = await lintFromString({ source: text, absoluteRef: 'openapi.json', config });
   expect(problems.map(({ message, location }) => `${location[0]?.pointer}: ${message}`)).toEqual([]);

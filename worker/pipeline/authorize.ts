@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonical, type Json } from '../../core/canonical.ts';
 import { log } from '../log.ts';
-import { judge } from '../policy/judge.ts';
+import { askerOf, judge } from '../policy/judge.ts';
 import type { PolicyDecision } from '../policy/policy.ts';
 import type { AdmitVars } from './admit.ts';
 import type { AuthenticateVars } from './authenticate.ts';
@@ -20,14 +20,7 @@ export function authorize({
 }: Parts): Stage<TransportVars & AuthenticateVars & ValidateVars & AdmitVars, AuthorizeVars> {
   return async (c, next) => {
     const { principal, transport, request } = c.var;
-    const { input, decision, refusal } = judge(policy, request, {
-      roles: principal.roles,
-      tenant: principal.tenant,
-      mfa: principal.mfa,
-      now: transport.receivedAt,
-      country: transport.country ?? null,
-      tls: transport.tls ?? null,
-    });
+    const { input, decision, refusal } = judge(policy, request, askerOf(principal, transport));
     const digest = createHash('sha256')
       .update(canonical(input as unknown as Json))
       .digest('hex');

@@ -1,5 +1,6 @@
 import { parseLogName } from '../../core/names.ts';
 import type { Role } from '../../core/record.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { Operation } from '../mem0/catalogue/types.ts';
 import type { JsonObject } from '../mem0/json.ts';
 import { REASONS } from '../mem0/reasons.ts';
@@ -23,6 +24,20 @@ export interface Asker {
   readonly now: number;
   readonly country: string | null;
   readonly tls: string | null;
+}
+
+/** What a policy can know of a request that arrived. */
+export function askerOf(
+  { roles, tenant, mfa }: Pick<Principal, 'roles' | 'tenant' | 'mfa'>,
+  { receivedAt, country, tls }: Arrival,
+): Asker {
+  return { roles, tenant, mfa, now: receivedAt, country: country ?? null, tls: tls ?? null };
+}
+
+interface Arrival {
+  readonly receivedAt: number;
+  readonly country?: string;
+  readonly tls?: string;
 }
 
 export interface Judgement {

@@ -2,7 +2,7 @@ import type { WhoAmIAnswer } from '../governance/schemas.ts';
 import { OPERATIONS } from '../mem0/catalogue/index.ts';
 import type { Operation } from '../mem0/catalogue/types.ts';
 import type { Governed, GovernedHandler } from '../pipeline/govern.ts';
-import { type Asker, judge } from '../policy/judge.ts';
+import { askerOf, judge } from '../policy/judge.ts';
 import type { Policy } from '../policy/policy.ts';
 
 const SERVED: readonly Operation[] = OPERATIONS.filter(
@@ -16,14 +16,7 @@ const ACTIONS = ['read', 'write', 'delete', 'audit_read', 'admin', 'self'] as co
 export function whoami(policy: Policy, windowMs: number): GovernedHandler {
   return (governed) => {
     const { principal, transport, admission, decision } = governed;
-    const asker: Asker = {
-      roles: principal.roles,
-      tenant: principal.tenant,
-      mfa: principal.mfa,
-      now: transport.receivedAt,
-      country: transport.country ?? null,
-      tls: transport.tls ?? null,
-    };
+    const asker = askerOf(principal, transport);
     const allowed = SERVED.filter((operation) => !judge(policy, asked(operation), asker).refusal);
     const body: WhoAmIAnswer = {
       principal: principalOf(governed),
