@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Exit, startChild } from './child.ts';
 import { choosePort, freePort } from './ports.ts';
 import { waitForHttp } from './wait.ts';
-import { envLine, ROOT, WRANGLER, wranglerEnv } from './wrangler/wrangler.ts';
+import { DEV_TENANTS, envLine, ROOT, tenantsArgs, WRANGLER, wranglerEnv } from './wrangler/wrangler.ts';
 
 export interface GatewayOptions {
   /** 0 or absent: a free one. */
@@ -48,6 +48,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       WRANGLER,
       'dev',
       ...['--config', join(project, 'wrangler.toml'), '--env', 'dev', '--env-file', envFile],
+      ...tenantsArgs(DEV_TENANTS),
       ...['--ip', '127.0.0.1', '--port', String(port), '--local-protocol', 'http'],
       ...['--inspector-ip', '127.0.0.1', '--inspector-port', String(await freePort())],
       ...['--persist-to', join(persistDir, 'state'), '--local'],

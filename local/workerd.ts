@@ -17,6 +17,8 @@ export interface WorkerdOptions {
   readonly log: (line: string) => void;
   /** The folder of wrangler.toml; absent: the checkout. */
   readonly project?: string;
+  /** The tenants' document; absent: the local stack's. */
+  readonly tenants?: string;
 }
 
 export interface Workerd {
@@ -41,9 +43,10 @@ export async function startWorkerd({
   persistDir,
   log,
   project,
+  tenants,
   ...options
 }: WorkerdOptions): Promise<Workerd> {
-  const { dir, config } = await bundle(project);
+  const { dir, config } = await bundle(project, tenants);
   const port = await choosePort(options.port);
   const folder = resolve(persistDir);
   const storageDir = join(folder, 'objects');

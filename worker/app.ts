@@ -35,7 +35,7 @@ export function createApp(parts: Parts, handlers: Handlers) {
     .use(authorize(parts)) //          facts → policy → decision
     .use(govern(handlers.governed)) // our own operations end here
     .use(scope(parts)) //              ids into the tenant's namespace, owners proven
-    .use(forward(parts)) //            the call to Mem0
+    .use(forward()) //                 the call to Mem0
     .use(unscope(parts)) //                 rows checked, ids restored
     .onError((error, c) => problemResponse(c, asProblem(error)));
 }

@@ -109,6 +109,12 @@ export const SETTINGS = {
     secret: true,
     text: "Mem0's key. The gateway is the only one that holds it.",
   }),
+  MEM0_KIND: setting({
+    type: '`oss` or `platform`',
+    schema: choice(['oss', 'platform']),
+    default: 'oss',
+    text: 'What Mem0 is: a self-hosted server, or the hosted Platform.',
+  }),
   UPSTREAM_TIMEOUT_MS: setting({
     type: 'milliseconds',
     schema: integer(100, 10 * MINUTE),
@@ -279,7 +285,11 @@ export function settingText(value: unknown): string | undefined {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-function describe(name: string, issue: { readonly path: PropertyKey[]; readonly message: string }): string {
+/** A schema's issue as a line, with the place of the fault and nothing of the value. */
+export function describe(
+  name: string,
+  issue: { readonly path: PropertyKey[]; readonly message: string },
+): string {
   const path = issue.path
     .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
     .join('');
@@ -315,9 +325,11 @@ function crossChecks(values: Partial<Values>, env: { readonly [name: string]: un
   return problems;
 }
 
-const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+/** Names of this machine. */
+export const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
-function transportProblems(name: string, value: URL, transport: string | undefined): string[] {
+/** What is wrong with a URL for a transport. */
+export function transportProblems(name: string, value: URL, transport: string | undefined): string[] {
   const postgres = value.protocol.startsWith('postgres');
   if (transport === 'edge' && value.protocol !== 'https:' && !postgres) {
     return [`${name} is not https, which TRANSPORT edge requires`];

@@ -1,3 +1,4 @@
+import tenants from '#tenants';
 import { ActorGateObject } from '../durable-objects/actor-gate/actor-gate.ts';
 import { AuditLogObject } from '../durable-objects/audit-log/audit-log.ts';
 import { OwnerIndexObject } from '../durable-objects/owner-index/owner-index.ts';
@@ -8,6 +9,7 @@ import { auditLogSettings, buildParts, OWNER_RETENTION_MS } from './parts.ts';
 import { Problem, renderProblem } from './problem.ts';
 import { handlers } from './routes/index.ts';
 import { ensurePartitions, probes } from './routes/probes.ts';
+import { readDeployed } from './tenants.ts';
 
 const DEPS = { log: logNamed };
 
@@ -39,7 +41,8 @@ function config(env: Env): Config {
 /** The app of this isolate, built with its first request. @throws ConfigError */
 function appFor(env: Env): App {
   if (built?.env !== env) {
-    const parts = buildParts(config(env), env);
+    const { config, silos } = readDeployed(tenants, env as unknown as { readonly [name: string]: unknown });
+    const parts = buildParts(config, silos, env);
     built = { env, app: createApp(parts, handlers(parts, probes(parts, env))) };
   }
   return built.app;

@@ -6,11 +6,14 @@ import { createVerifier } from './auth/verify.ts';
 import type { Config } from './config.ts';
 import { createGate } from './gate.ts';
 import { createAuditReader } from './governance/audit-reader.ts';
+import type { Homes } from './mem0/home.ts';
+import { pooled } from './mem0/ids.ts';
 import { InflightBytes } from './mem0/inflight.ts';
 import { Upstream } from './mem0/upstream.ts';
 import { createOwners } from './owners.ts';
 import type { Parts } from './pipeline/stage.ts';
 import { loadPolicy } from './policy/load.ts';
+import type { Silo, Silos } from './tenants.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -37,7 +40,7 @@ export function auditLogSettings(config: Config): AuditLogSettings {
 }
 
 /** The parts that do I/O, wired to this deployment's bindings and settings. */
-export function buildParts(config: Config, env: Env): Parts {
+export function buildParts(config: Config, silos: Silos, env: Env): Parts {
   const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
   const { id, key } = config.AUDIT_PSEUDONYM_KEY;
   const auditLog = (name: string) => env.AUDIT_LOG.getByName(name) as unknown as AuditLogRpc;
@@ -61,13 +64,25 @@ export function buildParts(config: Config, env: Env): Parts {
     gate: createGate(config, (name) => env.ACTOR_GATE.getByName(name) as unknown as ActorGateRpc),
     policy: loadPolicy(),
     owners: createOwners((name) => env.OWNER_INDEX.getByName(name) as unknown as OwnerIndexRpc),
-    upstream: new Upstream({
-      origin: config.MEM0_ORIGIN,
-      apiKey: config.MEM0_API_KEY,
+    homes: createHomes(config, silos, inflight),
+  };
+}
+
+/** A silo is taken in one lookup and never falls back to the pool: without its secret nothing starts. */
+function createHomes(config: Config, silos: Silos, inflight: InflightBytes): Homes {
+  const upstream = ({ kind, origin, apiKey }: Omit<Silo, 'raw'>) =>
+    new Upstream({
+      ...{ kind, origin, apiKey, inflight },
       timeoutMs: config.UPSTREAM_TIMEOUT_MS,
       maxAnswerBytes: config.MAX_ANSWER_BYTES,
-      inflight,
       fetch: (input, init) => fetch(input, init),
+    });
+  const kind = config.MEM0_KIND;
+  const pool = upstream({ kind, origin: config.MEM0_ORIGIN, apiKey: config.MEM0_API_KEY });
+  const own = new Map(
+    [...silos].map(([tenant, silo]) => {
+      return [tenant, { space: { tenant, raw: silo.raw }, kind: silo.kind, upstream: upstream(silo) }];
     }),
-  };
+  );
+  return { of: (tenant) => own.get(tenant) ?? { space: pooled(tenant), kind, upstream: pool } };
 }

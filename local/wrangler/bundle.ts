@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { Unstable_Config } from 'wrangler';
-import { ROOT, WRANGLER, wranglerEnv } from './wrangler.ts';
+import { DEV_TENANTS, ROOT, tenantsArgs, WRANGLER, wranglerEnv } from './wrangler.ts';
 
 /** What of wrangler.toml a bare workerd needs. */
 export interface WorkerConfig {
@@ -35,16 +35,17 @@ const STALE_MS = 60 * 60 * 1000;
  * The bundle that a deploy of the `dev` environment would upload, built once for each state of the sources.
  * Several processes may ask at once: each builds beside its place and renames, and the first one's stays.
  *
+ * @param tenants the tenants' document that goes into it.
  * @throws Error with wrangler's last words when the sources do not build.
  */
-export async function bundle(project: string = ROOT): Promise<Bundle> {
+export async function bundle(project: string = ROOT, tenants: string = DEV_TENANTS): Promise<Bundle> {
   const cache = join(project, '.local', 'bundle');
-  const dir = join(cache, await digest(project));
+  const dir = join(cache, await digest(project, tenants));
   if (!existsSync(dir)) {
     const part = join(cache, `part-${randomUUID()}`);
     await mkdir(part, { recursive: true, mode: 0o700 });
     try {
-      await build(project, part);
+      await build(project, part, tenants);
       await writeFile(join(part, CONFIG), JSON.stringify(await readConfig(project)));
       await rename(part, dir).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
@@ -57,8 +58,8 @@ export async function bundle(project: string = ROOT): Promise<Bundle> {
   return { dir, config: JSON.parse(await readFile(join(dir, CONFIG), 'utf8')) as WorkerConfig };
 }
 
-async function build(project: string, outdir: string): Promise<void> {
-  const args = ['deploy', '--dry-run', '--env', 'dev', '--outdir', outdir];
+async function build(project: string, outdir: string, tenants: string): Promise<void> {
+  const args = ['deploy', '--dry-run', '--env', 'dev', '--outdir', outdir, ...tenantsArgs(tenants)];
   const child = spawn(process.execPath, [WRANGLER, ...args, '--config', join(project, 'wrangler.toml')], {
     cwd: project,
     env: wranglerEnv(join(outdir, 'wrangler')) as NodeJS.ProcessEnv,
@@ -95,9 +96,9 @@ async function readConfig(project: string): Promise<WorkerConfig> {
   };
 }
 
-async function digest(project: string): Promise<string> {
+async function digest(project: string, tenants: string): Promise<string> {
   const hash = createHash('sha256');
-  const files: string[] = [join(ROOT, LOCKFILE)];
+  const files: string[] = [join(ROOT, LOCKFILE), ...(isAbsolute(tenants) ? [tenants] : [])];
   for (const source of SOURCES) {
     const path = join(project, source);
     const found = await stat(path).catch(() => undefined);

@@ -5,6 +5,17 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const WRANGLER = join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js');
 
+/**
+ * What tells wrangler which tenants' document to bundle, by an absolute path or one in the project: an alias in
+ * wrangler.toml would be the same for every environment.
+ */
+export function tenantsArgs(path: string): string[] {
+  return ['--alias', `#tenants:${path.startsWith('/') ? path : `./${path}`}`];
+}
+
+/** The tenants' document of the local stack, in its project. */
+export const DEV_TENANTS = 'config/tenants.dev.json';
+
 /** The environment of a wrangler that writes only below `dir`, reports nothing and asks nobody. */
 export function wranglerEnv(dir: string): { [name: string]: string | undefined } {
   return {

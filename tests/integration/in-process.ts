@@ -10,6 +10,7 @@ import { Recorder } from '../../worker/audit/recorder.ts';
 import { createVerifier } from '../../worker/auth/verify.ts';
 import { readConfig } from '../../worker/config.ts';
 import type { AuditReader } from '../../worker/governance/audit-reader.ts';
+import { pooled } from '../../worker/mem0/ids.ts';
 import { InflightBytes } from '../../worker/mem0/inflight.ts';
 import { Upstream } from '../../worker/mem0/upstream.ts';
 import type { Parts } from '../../worker/pipeline/stage.ts';
@@ -84,6 +85,21 @@ export class Bench {
     const config = readConfig({ ...EDGE, ...env });
     const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
     const bodies = new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES);
+    const upstream = new Upstream({
+      kind: 'oss',
+      origin: config.MEM0_ORIGIN,
+      apiKey: config.MEM0_API_KEY,
+      timeoutMs: config.UPSTREAM_TIMEOUT_MS,
+      maxAnswerBytes: config.MAX_ANSWER_BYTES,
+      inflight,
+      fetch: async (input, init) => {
+        // Only the runtime of Workers knows this one.
+        const { cache: _, ...rest } = init as RequestInit;
+        const request = new Request(input as string, rest);
+        this.asked.push(request);
+        return this.mem0(request);
+      },
+    });
     const parts: Parts = {
       config,
       inflight,
@@ -103,20 +119,7 @@ export class Bench {
       verifier: createVerifier(config.ISSUERS, { fetch: async () => this.keys(), maxStaleMs: 0 }),
       gate: { windowMs: 60_000, admit: () => this.gate() },
       owners: { register: async () => undefined, owned: async () => false },
-      upstream: new Upstream({
-        origin: config.MEM0_ORIGIN,
-        apiKey: config.MEM0_API_KEY,
-        timeoutMs: config.UPSTREAM_TIMEOUT_MS,
-        maxAnswerBytes: config.MAX_ANSWER_BYTES,
-        inflight,
-        fetch: async (input, init) => {
-          // Only the runtime of Workers knows this one.
-          const { cache: _, ...rest } = init as RequestInit;
-          const request = new Request(input as string, rest);
-          this.asked.push(request);
-          return this.mem0(request);
-        },
-      }),
+      homes: { of: (tenant) => ({ space: pooled(tenant), kind: 'oss', upstream }) },
     };
     return { app: createApp(parts, handlers(parts, [])), inflight, bodies };
   }

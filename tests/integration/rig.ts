@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,8 @@ export interface RigOptions {
   readonly mem0: { readonly url: string; readonly apiKey: string };
   /** What the issuer may assert; else `TENANTS`. */
   readonly tenants?: readonly string[];
+  /** Entries of the tenants' document; else none has a Mem0 of its own. */
+  readonly silos?: { readonly [tenant: string]: object };
   /** Settings that differ from the rig's own. */
   readonly env?: { readonly [name: string]: string };
 }
@@ -53,7 +55,12 @@ export interface Answer {
   readonly json: any;
 }
 
-export async function startRig({ mem0, tenants = TENANTS, env: extra = {} }: RigOptions): Promise<Rig> {
+export async function startRig({
+  mem0,
+  tenants = TENANTS,
+  silos,
+  env: extra = {},
+}: RigOptions): Promise<Rig> {
   const dir = await mkdtemp(join(tmpdir(), 'mem0-governance-rig-'));
   const cluster = await startCluster();
   const database = await cluster.fresh();
@@ -84,8 +91,11 @@ export async function startRig({ mem0, tenants = TENANTS, env: extra = {} }: Rig
     ...extra,
   };
   const logs: string[] = [];
+  const document = join(dir, 'tenants.json');
+  await writeFile(document, JSON.stringify({ environment: 'dev', tenants: silos ?? {} }));
   const startGateway = (port?: number) =>
     startWorkerd({
+      ...(silos ? { tenants: document } : {}),
       env,
       persistDir: join(dir, 'objects'),
       log: (line) => logs.push(line),

@@ -1,6 +1,8 @@
 import { parseTarget } from '../http/target.ts';
 import { carriedBy } from '../mem0/bridge/index.ts';
-import type { Operation } from '../mem0/catalogue/types.ts';
+import type { Operation, OriginKind } from '../mem0/catalogue/types.ts';
+import type { Home } from '../mem0/home.ts';
+import type { Namespace } from '../mem0/ids.ts';
 import { type Match, match } from '../mem0/match.ts';
 import { scopeRequest } from '../mem0/scope.ts';
 import { invalid, understand } from '../mem0/understand.ts';
@@ -32,18 +34,20 @@ const NOTHING: ExplanationAnswer = {
 export function explain(
   policy: Policy,
   described: ExplainBody,
-  { tenant, now }: { readonly tenant: string; readonly now: number },
+  { home, now }: { readonly home: Pick<Home, 'space' | 'kind'>; readonly now: number },
 ): ExplanationAnswer {
   const { method, path, body, roles, mfa = false, country = null, tls = null } = described;
+  const { kind, space } = home;
+  const { tenant } = space;
   let found: Match | undefined;
   let known = NOTHING;
   try {
     const target = parseTarget(`https://${HOST}${path}`, HOST);
     if (!target.ok) throw invalid('invalid_target', target.reason);
     found = match(method, target.path);
-    if (found.kind === 'row') known = { ...known, operation: rowOf(found.operation) };
+    if (found.kind === 'row') known = { ...known, operation: rowOf(found.operation, kind) };
     if (found.kind === 'row' && found.operation.access === 'public') return { ...known, answer: 'public' };
-    const request = understand(found, target.query, body);
+    const request = understand(found, target.query, body, kind);
     const { input, decision, refusal } = judge(policy, request, { roles, tenant, mfa, now, country, tls });
     known = {
       ...known,
@@ -56,24 +60,24 @@ export function explain(
       },
     };
     if (refusal) throw refusal;
-    return { ...known, answer: 'allowed', ...callsOf(request, tenant) };
+    return { ...known, answer: 'allowed', ...callsOf(request, space) };
   } catch (thrown) {
     return { ...known, refusal: refusalOf(asProblem(thrown)) };
   }
 }
 
-function rowOf(row: Operation): NonNullable<ExplanationAnswer['operation']> {
+function rowOf(row: Operation, kind: OriginKind): NonNullable<ExplanationAnswer['operation']> {
   const { id, dialect, method, path, action, access, resource, scope, owner, serve, summary } = row;
   return {
     ...{ id, dialect, method, path, action, access, resource, scope, owner, summary },
-    serve: serve.oss,
+    serve: serve[kind],
   };
 }
 
 /** What Mem0 would be asked. The gateway's own operations ask it nothing. @throws Problem */
-function callsOf(request: ValidRequest, tenant: string): Pick<ExplanationAnswer, 'listing' | 'upstream'> {
-  if (request.operation.serve.oss === 'evaluate') return { listing: null, upstream: null };
-  const scoped = carriedBy(request).map((each) => scopeRequest(each, tenant));
+function callsOf(request: ValidRequest, space: Namespace): Pick<ExplanationAnswer, 'listing' | 'upstream'> {
+  if (request.serve === 'evaluate') return { listing: null, upstream: null };
+  const scoped = carriedBy(request).map((each) => scopeRequest(each, space));
   const lists = scoped[0]?.lists;
   return { upstream: scoped.map(({ call }) => shown(call)), listing: lists ? shown(lists.call) : null };
 }

@@ -2,13 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkAnswer, ownerOf } from './answers.ts';
 import { OPERATIONS, operationById } from './catalogue/index.ts';
+import { pooled } from './ids.ts';
 
+const ACME = pooled('acme');
+const RAW = { tenant: 'acme', raw: true };
 const A = '3f2b8c1a-0d4e-4f6a-9b7c-5e1d2a3b4c5d';
 const B = '00000000-0000-4000-8000-000000000001';
 const row = (more: object = {}) => ({ id: A, memory: 'likes tea', user_id: 'acme:bob', ...more });
 
 function check(id: string, answer: unknown, proven?: string[]) {
-  return checkAnswer(operationById(id), 'acme', answer, proven ? { proven } : {});
+  return checkAnswer(operationById(id), ACME, answer, proven ? { proven } : {});
 }
 
 describe('whose a row is', () => {
@@ -32,7 +35,16 @@ describe('whose a row is', () => {
     [{ user_id: 'acme:bob', run_id: {} }, 'foreign'],
     [Object.create({ user_id: 'acme:bob' }), 'nobody'],
   ])('%j is %s', (value, expected) => {
-    expect(ownerOf('acme', value)).toBe(expected);
+    expect(ownerOf(ACME, value)).toBe(expected);
+  });
+
+  it.each([
+    [{ user_id: 'bob' }, 'own'],
+    [{ user_id: 'globex:bob', agent_id: 'x' }, 'own'],
+    [{}, 'nobody'],
+    [{ user_id: 7 }, 'foreign'],
+  ])('of a raw tenant: %j is %s', (value, expected) => {
+    expect(ownerOf(RAW, value)).toBe(expected);
   });
 });
 
@@ -230,7 +242,7 @@ it('whatever Mem0 answers, no row of another tenant gets out and nothing throws'
   const answer = fc.oneof(any, fc.array(any), fc.record({ results: fc.array(any) }), fc.jsonValue());
   fc.assert(
     fc.property(fc.constantFrom(...OPERATIONS), answer, (operation, value) => {
-      const checked = checkAnswer(operation, 'acme', value, { proven: [A] });
+      const checked = checkAnswer(operation, ACME, value, { proven: [A] });
       expect(JSON.stringify(checked)).not.toContain('SECRET');
     }),
     { numRuns: 3000 },

@@ -1,6 +1,6 @@
 import type { Json } from '../../core/canonical.ts';
 import type { AnswerShape, Operation } from './catalogue/types.ts';
-import { ENTITY_IDS, isUuid, restore } from './ids.ts';
+import { ENTITY_IDS, isUuid, type Namespace, restore } from './ids.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { camelCase } from './metadata.ts';
 
@@ -71,15 +71,15 @@ const UNPROVEN: CheckedAnswer = { ok: false, reason: 'owner_unproven' };
  */
 export function checkAnswer(
   operation: Operation,
-  tenant: string,
+  space: Namespace,
   answer: unknown,
   context: AnswerContext,
 ): CheckedAnswer {
-  return READERS[operation.answer](tenant, answer, context, operation);
+  return READERS[operation.answer](space, answer, context, operation);
 }
 
 type Reader = (
-  tenant: string,
+  space: Namespace,
   answer: unknown,
   context: AnswerContext,
   operation: Operation,
@@ -96,22 +96,22 @@ const READERS: { readonly [S in AnswerShape]: Reader } = {
 };
 
 /** One memory by its id. Mem0 says `null` for a missing one; that is told only of a memory proven before. */
-function readItem(tenant: string, answer: unknown, { proven = [], asked }: AnswerContext): CheckedAnswer {
+function readItem(space: Namespace, answer: unknown, { proven = [], asked }: AnswerContext): CheckedAnswer {
   if (answer === null) {
     return proven.length > 0 ? { ok: true, body: null, rows: 0, withheld: 0, memoryIds: [] } : UNPROVEN;
   }
   if (!isMemory(answer)) return MALFORMED;
-  if (ownerOf(tenant, answer) !== 'own' || (asked ?? answer.id) !== answer.id) return UNPROVEN;
-  return { ok: true, body: item(tenant, answer), rows: 1, withheld: 0, memoryIds: [answer.id] };
+  if (ownerOf(space, answer) !== 'own' || (asked ?? answer.id) !== answer.id) return UNPROVEN;
+  return { ok: true, body: item(space, answer), rows: 1, withheld: 0, memoryIds: [answer.id] };
 }
 
-function readItems(tenant: string, answer: unknown): CheckedAnswer {
+function readItems(space: Namespace, answer: unknown): CheckedAnswer {
   const rows = resultsOf(answer);
   if (!rows?.every(isMemory)) return MALFORMED;
-  const own = rows.filter((row) => ownerOf(tenant, row) === 'own');
+  const own = rows.filter((row) => ownerOf(space, row) === 'own');
   return {
     ok: true,
-    body: { results: own.map((row) => item(tenant, row)) },
+    body: { results: own.map((row) => item(space, row)) },
     rows: own.length,
     withheld: rows.length - own.length,
     memoryIds: own.map((row) => row.id),
@@ -119,11 +119,11 @@ function readItems(tenant: string, answer: unknown): CheckedAnswer {
 }
 
 /** The results of a scoped addition carry no ids of their owners; what they are is the tenant's. */
-function readAdded(tenant: string, answer: unknown): CheckedAnswer {
+function readAdded(space: Namespace, answer: unknown): CheckedAnswer {
   const rows = resultsOf(answer);
   if (!rows?.every(isMemory)) return MALFORMED;
   // Where an owner is named after all, it has to be this tenant.
-  const own = rows.filter((row) => ownerOf(tenant, row) !== 'foreign');
+  const own = rows.filter((row) => ownerOf(space, row) !== 'foreign');
   return {
     ok: true,
     body: { results: own.map((row) => pick(row, ADDED_FIELDS)) },
@@ -133,12 +133,12 @@ function readAdded(tenant: string, answer: unknown): CheckedAnswer {
   };
 }
 
-function readHistory(tenant: string, answer: unknown, { proven = [] }: AnswerContext): CheckedAnswer {
+function readHistory(space: Namespace, answer: unknown, { proven = [] }: AnswerContext): CheckedAnswer {
   if (!Array.isArray(answer) || !answer.every(isObject)) return MALFORMED;
   const own = answer.filter((row) => {
     const id = row.memory_id;
     const named = id === undefined || id === null || (typeof id === 'string' && proven.includes(id));
-    return named && ownerOf(tenant, row) !== 'foreign';
+    return named && ownerOf(space, row) !== 'foreign';
   });
   return {
     ok: true,
@@ -153,10 +153,10 @@ function readHistory(tenant: string, answer: unknown, { proven = [] }: AnswerCon
  * The server lists the entities of everybody, so those of others are no sign of a breach. An id that is not in the
  * tenant's namespace is as if it were not there.
  */
-function readEntities(tenant: string, answer: unknown): CheckedAnswer {
+function readEntities(space: Namespace, answer: unknown): CheckedAnswer {
   if (!Array.isArray(answer) || !answer.every(isObject)) return MALFORMED;
   const own = answer.flatMap((row) => {
-    const id = typeof row.id === 'string' ? restore(tenant, row.id) : undefined;
+    const id = typeof row.id === 'string' ? restore(space, row.id) : undefined;
     return id === undefined ? [] : [{ ...pick(row, ENTITY_FIELDS), id }];
   });
   return { ok: true, body: own, rows: own.length, withheld: 0, memoryIds: [] };
@@ -164,7 +164,7 @@ function readEntities(tenant: string, answer: unknown): CheckedAnswer {
 
 /** Mem0's own sentence may name anything, so the row's is given in its place. */
 function readMessage(
-  _tenant: string,
+  _space: Namespace,
   answer: unknown,
   _context: AnswerContext,
   { says }: Operation,
@@ -183,13 +183,13 @@ function readMessage(
  * Whose a row of Mem0 is: `own` when it has at least one owner id and every one is in the tenant's
  * namespace, `nobody` when it has none, `foreign` otherwise.
  */
-export function ownerOf(tenant: string, row: unknown): 'own' | 'foreign' | 'nobody' {
+export function ownerOf(space: Namespace, row: unknown): 'own' | 'foreign' | 'nobody' {
   if (!isObject(row)) return 'nobody';
   let owner: 'own' | 'nobody' = 'nobody';
   for (const kind of ENTITY_IDS) {
     const id = Object.hasOwn(row, kind) ? row[kind] : undefined;
     if (id === undefined || id === null) continue;
-    if (typeof id !== 'string' || restore(tenant, id) === undefined) return 'foreign';
+    if (typeof id !== 'string' || restore(space, id) === undefined) return 'foreign';
     owner = 'own';
   }
   return owner;
@@ -210,24 +210,24 @@ function resultsOf(answer: unknown): readonly unknown[] | undefined {
 }
 
 /** An own memory as its client knows it. */
-function item(tenant: string, row: Memory): JsonObject {
+function item(space: Namespace, row: Memory): JsonObject {
   const ids = ENTITY_IDS.flatMap((kind) => {
     const value = row[kind];
-    const id = typeof value === 'string' ? restore(tenant, value) : undefined;
+    const id = typeof value === 'string' ? restore(space, value) : undefined;
     return id === undefined ? [] : [[kind, id] as const];
   });
   const fields = pick(row, ITEM_FIELDS);
-  const metadata = isObject(row.metadata) ? { metadata: withoutOwners(tenant, row.metadata) } : {};
+  const metadata = isObject(row.metadata) ? { metadata: withoutOwners(space, row.metadata) } : {};
   return { ...fields, ...metadata, ...objectOf(ids) };
 }
 
 const OWNER_KEYS: ReadonlySet<string> = new Set(ENTITY_IDS.flatMap((kind) => [kind, camelCase(kind)]));
 
 /** Metadata is the client's own, but engines copy owner ids into it: those are restored, or left out. */
-function withoutOwners(tenant: string, metadata: { readonly [key: string]: unknown }): Json {
+function withoutOwners(space: Namespace, metadata: { readonly [key: string]: unknown }): Json {
   const entries = Object.entries(metadata).flatMap(([key, value]): [string, Json][] => {
     if (!OWNER_KEYS.has(key)) return [[key, value as Json]];
-    const id = typeof value === 'string' ? restore(tenant, value) : undefined;
+    const id = typeof value === 'string' ? restore(space, value) : undefined;
     return id === undefined ? [] : [[key, id]];
   });
   return objectOf(entries);

@@ -1,4 +1,5 @@
 import { Problem, type ProblemCode } from '../problem.ts';
+import type { Namespace } from './ids.ts';
 import { unscopeText } from './unscope-text.ts';
 import type { UpstreamAnswer, UpstreamFailure } from './upstream.ts';
 
@@ -18,7 +19,7 @@ const CODES: { readonly [F in UpstreamFailure]: ProblemCode } = {
  */
 export function upstreamProblem(
   answer: UpstreamAnswer,
-  tenant: string,
+  space: Namespace,
   changing: boolean,
 ): Problem | undefined {
   if (!answer.ok) {
@@ -38,13 +39,14 @@ export function upstreamProblem(
   return new Problem('upstream_refused', {
     reason: 'upstream_4xx',
     status,
-    ...(typeof detail === 'string' ? sayable(unscopeText(tenant, detail)) : {}),
+    ...(typeof detail === 'string' ? sayable(space, detail) : {}),
   });
 }
 
 /** A namespaced id that is left in a text is another tenant's, and then nothing of the text is passed on. */
 const NAMESPACED = /[A-Za-z0-9._-]:[A-Za-z0-9._~@%-]/;
 
-function sayable(text: string): { readonly detail?: string } {
-  return NAMESPACED.test(text) ? {} : { detail: text };
+function sayable(space: Namespace, detail: string): { readonly detail?: string } {
+  const text = unscopeText(space, detail);
+  return !space.raw && NAMESPACED.test(text) ? {} : { detail: text };
 }

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TENANT_ID } from '../../core/names.ts';
-import { isUuid, namespaced, parseId, restore } from './ids.ts';
+import { isUuid, namespaced, parseId, pooled, restore } from './ids.ts';
 
+const ACME = pooled('acme');
+const RAW = { tenant: 'acme', raw: true };
 const tenant = fc.stringMatching(TENANT_ID);
 /** Anything that parseId accepts: mostly odd text, some of it looking like a namespaced value already. */
 const id = fc
@@ -83,15 +85,15 @@ describe('namespaced', () => {
     ['%2A', 'acme:%252A'],
     ['a/b', 'acme:a%2Fb'],
   ])('writes %j as %s', (text, expected) => {
-    expect(namespaced('acme', text)).toBe(expected);
+    expect(namespaced(ACME, text)).toBe(expected);
   });
 
   it('comes back exactly, and only for its tenant', () => {
     fc.assert(
       fc.property(tenant, tenant, id, (own, other, text) => {
-        const value = namespaced(own, text);
-        expect(restore(own, value)).toBe(text);
-        expect(restore(other, value)).toBe(own === other ? text : undefined);
+        const value = namespaced(pooled(own), text);
+        expect(restore(pooled(own), value)).toBe(text);
+        expect(restore(pooled(other), value)).toBe(own === other ? text : undefined);
       }),
     );
   });
@@ -99,7 +101,7 @@ describe('namespaced', () => {
   it('is injective over tenant and id, and no value is the beginning of another tenant’s', () => {
     fc.assert(
       fc.property(tenant, id, tenant, id, (t1, a, t2, b) => {
-        const [one, two] = [namespaced(t1, a), namespaced(t2, b)];
+        const [one, two] = [namespaced(pooled(t1), a), namespaced(pooled(t2), b)];
         expect(one === two).toBe(t1 === t2 && a === b);
         if (t1 !== t2) expect(two.startsWith(`${t1}:`)).toBe(false);
       }),
@@ -109,7 +111,7 @@ describe('namespaced', () => {
   it('holds nothing that is more than a letter anywhere: no wildcard, space, separator or quote', () => {
     fc.assert(
       fc.property(tenant, id, (own, text) => {
-        expect(namespaced(own, text)).toMatch(/^[A-Za-z0-9._-]+:[A-Za-z0-9._~@%-]+$/);
+        expect(namespaced(pooled(own), text)).toMatch(/^[A-Za-z0-9._-]+:[A-Za-z0-9._~@%-]+$/);
       }),
     );
   });
@@ -133,14 +135,14 @@ describe('restore', () => {
     ['white space before', ' acme:bob'],
     ['a line break after', 'acme:bob\n'],
   ])('does not take %s', (_, value) => {
-    expect(restore('acme', value)).toBeUndefined();
+    expect(restore(ACME, value)).toBeUndefined();
   });
 
   it('takes only what it would write itself', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'aZ9.~@%:*4C3A9c') }), (rest) => {
-        const text = restore('acme', `acme:${rest}`);
-        if (text !== undefined) expect(namespaced('acme', text)).toBe(`acme:${rest}`);
+        const text = restore(ACME, `acme:${rest}`);
+        if (text !== undefined) expect(namespaced(ACME, text)).toBe(`acme:${rest}`);
       }),
       { numRuns: 2000 },
     );
@@ -160,5 +162,20 @@ describe('isUuid', () => {
   });
   it('takes the canonical form', () => {
     expect(isUuid('3f2b8c1a-0d4e-4f6a-9b7c-5e1d2a3b4c5d')).toBe(true);
+  });
+});
+
+describe('of a raw tenant', () => {
+  it('every id stays as the client names it, and every id that comes back is the tenant’s', () => {
+    fc.assert(
+      fc.property(id, (text) => {
+        expect(namespaced(RAW, text)).toBe(text);
+        expect(restore(RAW, text)).toBe(text);
+      }),
+    );
+  });
+
+  it.each(['*', ' * ', '\u00a0*\u3000', '', ' '])('%j is no id there either', (text) => {
+    expect(parseId(text).ok).toBe(false);
   });
 });

@@ -37,16 +37,30 @@ export function parseId(text: string): ParsedId {
 const PLAIN = /^[A-Za-z0-9._~@-]+$/;
 const ESCAPED = /^(?:[A-Za-z0-9._~@-]|%[0-9A-F]{2})+$/;
 
+/** Where a tenant's ids stand among those of a Mem0. */
+export interface Namespace {
+  readonly tenant: string;
+  /** The Mem0 is this tenant's alone, from before the gateway: every id in it is the tenant's, as it stands there. */
+  readonly raw: boolean;
+}
+
+/** The namespace of a tenant that shares its Mem0, or could. */
+export function pooled(tenant: string): Namespace {
+  return { tenant, raw: false };
+}
+
 /**
  * `tenant:escaped-id`. A tenant has no `:`, so the first one splits; the escaped id keeps `A-Za-z0-9._~@-`
- * and has every other byte of its UTF-8 as `%XX`, so nothing in it can be a wildcard or a separator.
+ * and has every other byte of its UTF-8 as `%XX`, so nothing in it can be a wildcard or a separator. A raw tenant's
+ * ids stay as they are: `parseId` has refused what would be more than a name.
  */
-export function namespaced(tenant: string, id: string): string {
-  return `${tenant}:${escapeId(id)}`;
+export function namespaced({ tenant, raw }: Namespace, id: string): string {
+  return raw ? id : `${tenant}:${escapeId(id)}`;
 }
 
 /** The id behind a namespaced value, or `undefined` when the value is not in this tenant's namespace. */
-export function restore(tenant: string, value: string): string | undefined {
+export function restore({ tenant, raw }: Namespace, value: string): string | undefined {
+  if (raw) return value;
   const prefix = `${tenant}:`;
   if (!value.startsWith(prefix)) return undefined;
   const escaped = value.slice(prefix.length);

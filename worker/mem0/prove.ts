@@ -3,8 +3,9 @@ import { Problem } from '../problem.ts';
 import { checkAnswer, ownerOf } from './answers.ts';
 import type { Operation } from './catalogue/types.ts';
 import { upstreamProblem } from './failures.ts';
+import type { Home } from './home.ts';
 import type { Hold } from './inflight.ts';
-import type { Upstream, UpstreamCall } from './upstream.ts';
+import type { UpstreamCall } from './upstream.ts';
 
 /** Whoever asks for a memory that is not proven to be theirs gets this, wherever else it may exist. */
 export function unproven(): Problem {
@@ -12,9 +13,8 @@ export function unproven(): Problem {
 }
 
 export interface Asking {
-  readonly upstream: Upstream;
+  readonly home: Home;
   readonly owners: Owners;
-  readonly tenant: string;
   readonly traceparent: string | undefined;
   readonly hold: Hold;
 }
@@ -64,18 +64,19 @@ function named(error: unknown, id: string): unknown {
  * @throws Problem when it is not proven, or cannot be asked.
  */
 async function proveOwner(asking: Asking, memoryId: string, afterDelete: boolean): Promise<void> {
-  const { upstream, owners, tenant, traceparent, hold } = asking;
+  const { home, owners, traceparent, hold } = asking;
+  const { space, upstream } = home;
   const answer = await upstream.call(
     { method: 'GET', path: `/memories/${memoryId}`, query: [] },
     traceparent,
     hold,
   );
   const missing = answer.ok && answer.status === 404;
-  const problem = missing ? undefined : upstreamProblem(answer, tenant, false);
+  const problem = missing ? undefined : upstreamProblem(answer, space, false);
   if (problem) throw problem;
   const row = missing || !answer.ok ? null : answer.json;
-  if (isRow(row, memoryId) && ownerOf(tenant, row) === 'own') return;
-  const known = afterDelete && (await knownOwner(owners, tenant, memoryId));
+  if (isRow(row, memoryId) && ownerOf(space, row) === 'own') return;
+  const known = afterDelete && (await knownOwner(owners, space.tenant, memoryId));
   if (row !== null || !known) throw unproven();
 }
 
@@ -98,10 +99,11 @@ export async function listTouched(
   listing: Operation,
   call: UpstreamCall,
 ): Promise<{ readonly memoryIds: readonly string[]; readonly withheld: number }> {
-  const answer = await asking.upstream.call(call, asking.traceparent, asking.hold);
-  const problem = upstreamProblem(answer, asking.tenant, false);
+  const { home, traceparent, hold } = asking;
+  const answer = await home.upstream.call(call, traceparent, hold);
+  const problem = upstreamProblem(answer, home.space, false);
   if (problem) throw problem;
-  const checked = checkAnswer(listing, asking.tenant, answer.ok ? answer.json : undefined, {});
+  const checked = checkAnswer(listing, home.space, answer.ok ? answer.json : undefined, {});
   if (!checked.ok) throw new Problem('upstream_unreadable', { reason: checked.reason });
   return checked;
 }

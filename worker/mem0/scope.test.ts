@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { operationById } from './catalogue/index.ts';
+import { type Namespace, pooled } from './ids.ts';
 import { match } from './match.ts';
 import { scopeRequest } from './scope.ts';
 import { validateOperation } from './validate.ts';
@@ -14,13 +15,13 @@ function scoped(
   path: string,
   query: [string, string][] = [],
   body?: unknown,
-  tenant = 'acme',
+  space: Namespace = pooled('acme'),
 ) {
   const found = match(method, path);
   if (found.kind !== 'row') throw new Error(found.kind);
-  const valid = validateOperation(found.operation, found.params, query, body);
+  const valid = validateOperation(found.operation, found.params, query, body, 'oss');
   if (!valid.ok) throw new Error(valid.reason);
-  return scopeRequest(valid.request, tenant);
+  return scopeRequest(valid.request, space);
 }
 
 describe('the call to Mem0', () => {
@@ -141,9 +142,20 @@ describe('the call to Mem0', () => {
       'oss.memories.delete_all',
     ]) {
       const operation = operationById(id);
-      const request = { operation, params: {}, ids: {}, query: {}, body: {}, conditions: [], weight: 1 };
-      expect(() => scopeRequest(request, 'acme')).toThrow(/no id/);
+      const nothing = { params: {}, ids: {}, query: {}, body: {}, conditions: [], weight: 1 };
+      const request = { ...nothing, operation, serve: 'forward' } as const;
+      expect(() => scopeRequest(request, pooled('acme'))).toThrow(/no id/);
     }
+  });
+
+  it('is a raw tenant’s as it names itself, and no step of a path', () => {
+    const raw = { tenant: 'acme', raw: true };
+    const remove = (id: string) => scoped('DELETE', `/entities/user/${id}`, [], undefined, raw).call.path;
+    expect(remove('a@b')).toBe('/entities/user/a%40b');
+    expect(scoped('GET', '/memories', [['user_id', 'xy:z']], undefined, raw).call.query).toEqual([
+      ['user_id', 'xy:z'],
+    ]);
+    for (const dots of ['.', '..']) expect(() => remove(dots)).toThrow();
   });
 });
 
@@ -236,7 +248,7 @@ describe('an escape', () => {
           ][][]) {
             let call: ReturnType<typeof scoped>['call'];
             try {
-              call = scoped('GET', '/memories', query, undefined, tenant).call;
+              call = scoped('GET', '/memories', query, undefined, pooled(tenant)).call;
             } catch {
               continue;
             }

@@ -3,7 +3,7 @@ import type { PersonalValue } from '../audit/personal.ts';
 import { operationById } from './catalogue/index.ts';
 import type { Operation } from './catalogue/types.ts';
 import { rebuildFilter } from './filters.ts';
-import { ENTITY_IDS, namespaced } from './ids.ts';
+import { ENTITY_IDS, type Namespace, namespaced } from './ids.ts';
 import { objectOf } from './json.ts';
 import type { UpstreamCall } from './upstream.ts';
 import type { ValidRequest } from './validate.ts';
@@ -28,12 +28,12 @@ const MOST_LISTED = 1000;
  * path segments are percent-encoded again.
  * @throws Error for an operation that is not forwarded, or one that would go without an id of the tenant.
  */
-export function scopeRequest(request: ValidRequest, tenant: string): ScopedRequest {
+export function scopeRequest(request: ValidRequest, space: Namespace): ScopedRequest {
   const { operation, params } = request;
-  if (operation.serve.oss !== 'forward') throw new Error(`${operation.id} is not forwarded`);
+  if (request.serve !== 'forward') throw new Error(`${operation.id} is not forwarded`);
   const own = ENTITY_IDS.flatMap((kind) => {
     const value = request.ids[kind];
-    return value === undefined ? [] : [{ kind, value, scoped: namespaced(tenant, value) }];
+    return value === undefined ? [] : [{ kind, value, scoped: namespaced(space, value) }];
   });
   const byIds = operation.scope === 'ids' || operation.scope === 'ids_listed';
   if (byIds && own.length === 0) throw new Error(`${operation.id} has no id to be scoped by`);
@@ -42,7 +42,7 @@ export function scopeRequest(request: ValidRequest, tenant: string): ScopedReque
   return {
     call: {
       method: operation.method,
-      path: pathOf(operation.path, params, tenant),
+      path: pathOf(operation.path, params, space),
       query: queryOf(request, ids),
       ...(body === undefined ? {} : { body }),
     },
@@ -74,11 +74,14 @@ function bodyOf({ operation, body, conditions }: ValidRequest, ids: Ids): Json |
   return objectOf(sitsIn(operation, 'body') ? [...rest, ...ids] : rest);
 }
 
-function pathOf(template: string, params: ValidRequest['params'], tenant: string): string {
+function pathOf(template: string, params: ValidRequest['params'], space: Namespace): string {
   return template.replace(/\{([a-z_]+)(?:=[a-z|]+)?\}/g, (_, name: string) => {
     const value = params[name];
     if (value === undefined) throw new Error(`a path needs ${name}`);
-    return encodeURIComponent(name === 'entity_id' ? namespaced(tenant, value) : value);
+    const segment = name === 'entity_id' ? namespaced(space, value) : value;
+    // No encoding keeps these two from being steps of the path.
+    if (segment === '.' || segment === '..') throw new Error(`${name} is a dot segment`);
+    return encodeURIComponent(segment);
   });
 }
 

@@ -1,5 +1,6 @@
 import { parseQuery } from '../http/query.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
+import type { OriginKind } from './catalogue/types.ts';
 import type { Match } from './match.ts';
 import type { Reason } from './reasons.ts';
 import { type ValidRequest, validateOperation } from './validate.ts';
@@ -9,11 +10,11 @@ import { type ValidRequest, validateOperation } from './validate.ts';
  * carried out and what is only explained are understood alike.
  * @throws Problem that says how it does not fit.
  */
-export function understand(found: Match, rawQuery: string, body: unknown): ValidRequest {
+export function understand(found: Match, rawQuery: string, body: unknown, kind: OriginKind): ValidRequest {
   const { operation, params } = row(found);
   const query = parseQuery(rawQuery);
   if (!query.ok) throw invalid('invalid_query', query.reason);
-  const valid = validateOperation(operation, params, query.entries, body);
+  const valid = validateOperation(operation, params, query.entries, body, kind);
   if (valid.ok) return valid.request;
   if (UNSERVED.has(valid.reason)) {
     const { reason, detail, pointer } = valid;

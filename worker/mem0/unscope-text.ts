@@ -1,4 +1,4 @@
-import { restore } from './ids.ts';
+import { type Namespace, restore } from './ids.ts';
 
 /** At most this many characters of a text of Mem0's are passed on. */
 export const MAX_TEXT = 300;
@@ -10,23 +10,28 @@ const MAX_READ = 4096;
  * A sentence of Mem0's for the tenant's eyes: namespaced ids as the client knows them, line breaks and
  * control characters as spaces, cut to `MAX_TEXT` UTF-16 code units.
  */
-export function unscopeText(tenant: string, text: string): string {
-  const prefix = `${tenant}:`;
-  const [first = '', ...parts] = text.slice(0, MAX_READ).split(prefix);
-  let out = first;
-  for (const part of parts) {
-    // `a-b:x` is not in the namespace of `b`.
-    const whole = !/[A-Za-z0-9._-]$/.test(out);
-    const [escaped = ''] = /^[A-Za-z0-9._~@%-]*/.exec(part)!;
-    out += whole ? restored(tenant, escaped) + part.slice(escaped.length) : prefix + part;
-  }
-  return out
+export function unscopeText(space: Namespace, text: string): string {
+  const read = text.slice(0, MAX_READ);
+  return (space.raw ? read : withoutPrefix(space, read))
     .replace(/\p{Cc}+/gu, ' ')
     .slice(0, MAX_TEXT)
     .toWellFormed();
 }
 
+function withoutPrefix(space: Namespace, text: string): string {
+  const prefix = `${space.tenant}:`;
+  const [first = '', ...parts] = text.split(prefix);
+  let out = first;
+  for (const part of parts) {
+    // `a-b:x` is not in the namespace of `b`.
+    const whole = !/[A-Za-z0-9._-]$/.test(out);
+    const [escaped = ''] = /^[A-Za-z0-9._~@%-]*/.exec(part)!;
+    out += whole ? restored(space, escaped) + part.slice(escaped.length) : prefix + part;
+  }
+  return out;
+}
+
 /** A namespaced value that is cut or malformed still loses its prefix. */
-function restored(tenant: string, escaped: string): string {
-  return restore(tenant, `${tenant}:${escaped}`) ?? escaped;
+function restored(space: Namespace, escaped: string): string {
+  return restore(space, `${space.tenant}:${escaped}`) ?? escaped;
 }

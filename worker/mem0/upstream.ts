@@ -1,4 +1,5 @@
 import type { Json } from '../../core/canonical.ts';
+import type { OriginKind } from './catalogue/types.ts';
 import type { Hold, InflightBytes } from './inflight.ts';
 
 /** A call as Mem0 gets it: rebuilt from validated data, ids already in the tenant's namespace. */
@@ -30,6 +31,7 @@ export type UpstreamFailure =
   | 'busy';
 
 export interface UpstreamOptions {
+  readonly kind: OriginKind;
   readonly origin: string;
   readonly apiKey: string;
   readonly timeoutMs: number;
@@ -37,6 +39,12 @@ export interface UpstreamOptions {
   readonly inflight: InflightBytes;
   readonly fetch: typeof fetch;
 }
+
+/** Where a Mem0 of a kind looks for its key. */
+const KEY_HEADERS: { readonly [K in OriginKind]: (key: string) => { readonly [name: string]: string } } = {
+  oss: (key) => ({ 'x-api-key': key }),
+  platform: (key) => ({ authorization: `Token ${key}` }),
+};
 
 /**
  * Calls Mem0 with the gateway's own key and an allow-list of headers: nothing of the client's request but
@@ -57,7 +65,7 @@ export class Upstream {
 
   /** @param hold collects how many bytes the answer holds, to be given back when it has been released. */
   async call(call: UpstreamCall, traceparent: string | undefined, hold: Hold): Promise<UpstreamAnswer> {
-    const { origin, apiKey, timeoutMs } = this.#options;
+    const { kind, origin, apiKey, timeoutMs } = this.#options;
     const started = Date.now();
     const signal = AbortSignal.timeout(timeoutMs);
     const query = new URLSearchParams(call.query as [string, string][]).toString();
@@ -76,7 +84,7 @@ export class Upstream {
         signal,
         headers: {
           accept: 'application/json',
-          'x-api-key': apiKey,
+          ...KEY_HEADERS[kind](apiKey),
           ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(traceparent === undefined ? {} : { traceparent }),
         },

@@ -7,7 +7,7 @@ const ADD = { messages: MESSAGES, user_id: 'bob' };
 const SEARCH = { query: 'tea', user_id: 'bob' };
 
 function validate(id: string, query: [string, string][] = [], body?: unknown, params = {}) {
-  return validateOperation(operationById(id), params, query, body);
+  return validateOperation(operationById(id), params, query, body, 'oss');
 }
 
 describe('what is accepted', () => {
@@ -25,6 +25,7 @@ describe('what is accepted', () => {
       ok: true,
       request: {
         operation: operationById('oss.memories.add'),
+        serve: 'forward',
         params: {},
         ids: { user_id: 'bob', run_id: 'r1' },
         query: {},

@@ -3,7 +3,7 @@ import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
 import { type FilterNode, parsePlatformFilter, requiredIds } from './bridge/filter.ts';
 import { DROPPED_KEYS } from './catalogue/platform-bodies.ts';
-import type { Dialect, Operation, QueryKind } from './catalogue/types.ts';
+import type { Dialect, Operation, OriginKind, QueryKind, Serve } from './catalogue/types.ts';
 import { type EntityIds, type Filter, parseFilter } from './filters.ts';
 import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from './ids.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
@@ -16,6 +16,8 @@ import { type Checked, type Fault, fault, REASONS, type Reason } from './reasons
  */
 export interface ValidRequest {
   readonly operation: Operation;
+  /** How the tenant's Mem0 serves it. */
+  readonly serve: Serve;
   /** Of the path: decoded and checked. */
   readonly params: { readonly [name: string]: string };
   /** The entity ids, wherever they stood, as the client names them. */
@@ -38,13 +40,15 @@ export type Validation =
 
 /**
  * Holds a request against its operation's row: query keys and values, the body's schema, ids, metadata and
- * filters. Pure; the query's names are unique, `body` is the parsed JSON or `undefined` when there was none.
+ * filters. Pure; the query's names are unique, `body` is the parsed JSON or `undefined` when there was none, `kind`
+ * is what the tenant's Mem0 is.
  */
 export function validateOperation(
   operation: Operation,
   params: { readonly [name: string]: string },
   query: readonly (readonly [string, string])[],
   body: unknown,
+  kind: OriginKind,
 ): Validation {
   const queried = checkQuery(operation, query);
   if (!queried.ok) return { ...queried, in: 'query' };
@@ -53,12 +57,13 @@ export function validateOperation(
   const ids = { ...queried.value.ids, ...read.value.ids, ...idsOfPath(params) };
   const needsScope = operation.scope === 'ids' || operation.scope === 'ids_listed';
   const { body: rest, conditions, tree, weight } = read.value;
-  if (needsScope && operation.serve.oss !== 'refuse' && Object.keys(ids).length === 0) {
+  const serve = operation.serve[kind];
+  if (needsScope && serve !== 'refuse' && Object.keys(ids).length === 0) {
     if (tree) return { ...fault('/filters', 'filter_scope'), in: 'body' };
     return { ...fault('', 'scope_required'), in: operation.body === 'none' ? 'query' : 'body' };
   }
   const request = {
-    ...{ operation, params, ids, query: queried.value.rest, body: rest, conditions, weight },
+    ...{ operation, serve, params, ids, query: queried.value.rest, body: rest, conditions, weight },
     ...(tree ? { tree } : {}),
   };
   return { ok: true, request };

@@ -2,6 +2,7 @@ import { challenge } from '../auth/challenge.ts';
 import { readCredential } from '../auth/credentials.ts';
 import { narrow, type Principal } from '../auth/principal.ts';
 import { log } from '../log.ts';
+import type { Home } from '../mem0/home.ts';
 import { Problem } from '../problem.ts';
 import type { Parts, Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
@@ -15,10 +16,12 @@ export type Identity = Pick<
 export interface AuthenticateVars {
   identity?: Identity;
   principal: Principal;
+  /** Where the tenant's memories live. */
+  home: Home;
 }
 
 /** Credential → Principal. What was wrong with a credential is in the record and never in the answer. */
-export function authenticate({ config, verifier }: Parts): Stage<TransportVars, AuthenticateVars> {
+export function authenticate({ config, verifier, homes }: Parts): Stage<TransportVars, AuthenticateVars> {
   const options = { requireContextHeaders: config.REQUIRE_CONTEXT_HEADERS };
   return async (c, next) => {
     const { insecure } = c.var.transport;
@@ -40,6 +43,7 @@ export function authenticate({ config, verifier }: Parts): Stage<TransportVars, 
     if (narrowed.ok) {
       c.set('identity', narrowed.principal);
       c.set('principal', narrowed.principal);
+      c.set('home', homes.of(narrowed.principal.tenant));
       return next();
     }
     if (narrowed.identity) c.set('identity', narrowed.identity);

@@ -6,7 +6,7 @@ import type { AuditVars } from './audit.ts';
 import type { AuthenticateVars } from './authenticate.ts';
 import type { AuthorizeVars } from './authorize.ts';
 import type { ScopeVars } from './scope.ts';
-import type { Parts, Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
 import type { ValidateVars } from './validate.ts';
 
@@ -21,14 +21,13 @@ export interface ForwardVars {
  * The calls to Mem0, one after the other. A change is recorded as an intent first; if that cannot be made durable,
  * 503. The first call that fails ends a batch.
  */
-export function forward({
-  upstream,
-}: Parts): Stage<
+export function forward(): Stage<
   TransportVars & AuditVars & AuthenticateVars & ValidateVars & AuthorizeVars & ScopeVars,
   ForwardVars
 > {
   return async (c, next) => {
-    const { request, scoped, transport, principal } = c.var;
+    const { request, scoped, transport, home } = c.var;
+    const { upstream, space } = home;
     const { action } = request.operation;
     const changing = action !== 'read';
     if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
@@ -38,7 +37,7 @@ export function forward({
       const answer = await upstream.call(call, transport.traceparent, c.var.hold);
       answers.push(answer);
       c.set('upstream', answers);
-      const problem = upstreamProblem(answer, principal.tenant, changing);
+      const problem = upstreamProblem(answer, space, changing);
       if (problem) throw partly(problem, answers.length - 1, scoped.calls.length);
     }
     return next();

@@ -28,8 +28,8 @@ export interface GovernVars {
 /** What the gateway answers by itself ends here, where the rest goes on to be scoped and forwarded. */
 export function govern(handlers: GovernedHandlers): Stage<Governed, GovernVars> {
   return async (c, next) => {
-    const { operation } = c.var.request;
-    if (operation.serve.oss !== 'evaluate') return next();
+    const { operation, serve } = c.var.request;
+    if (serve !== 'evaluate') return next();
     const { body, touched = [] } = await handlerFor(handlers, operation)(c.var);
     c.set('governed', { touched });
     return c.json(body);

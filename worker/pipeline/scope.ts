@@ -39,21 +39,20 @@ const NOTHING = { memoryIds: [], withheld: 0 };
  * allow, and nothing of them is released. What a delete will remove is durable in OwnerIndex before it goes on.
  */
 export function scope({
-  upstream,
   owners,
   personal,
 }: Parts): Stage<TransportVars & AuditVars & AuthenticateVars & ValidateVars & AuthorizeVars, ScopeVars> {
   return async (c, next) => {
-    const { transport, hold, request } = c.var;
-    const { tenant } = c.var.principal;
+    const { transport, hold, request, home } = c.var;
+    const { tenant } = home.space;
     const requests = carriedBy(request);
-    if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
-    const scoped = requests.map((each) => scopeRequest(each, tenant));
+    if (home.upstream.busy) throw new Problem('busy', { reason: 'busy' });
+    const scoped = requests.map((each) => scopeRequest(each, home.space));
     const tokens = await personal.tokens(
       tenant,
       scoped.flatMap(({ entityIds }) => entityIds),
     );
-    const asking = { upstream, owners, tenant, traceparent: transport.traceparent, hold };
+    const asking = { home, owners, traceparent: transport.traceparent, hold };
     const proves = [...new Set(scoped.flatMap((each) => each.proves))];
     const afterDelete = requests.some(({ operation }) => operation.afterDelete === true);
     await proveOwners(asking, proves, afterDelete);

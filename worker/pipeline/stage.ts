@@ -5,8 +5,8 @@ import type { Verifier } from '../auth/verify.ts';
 import type { Config } from '../config.ts';
 import type { Gate } from '../gate.ts';
 import type { AuditReader } from '../governance/audit-reader.ts';
+import type { Homes } from '../mem0/home.ts';
 import type { InflightBytes } from '../mem0/inflight.ts';
-import type { Upstream } from '../mem0/upstream.ts';
 import type { Owners } from '../owners.ts';
 import type { Policy } from '../policy/policy.ts';
 
@@ -30,7 +30,7 @@ export interface Parts {
   readonly gate: Gate;
   readonly policy: Policy;
   readonly owners: Owners;
-  readonly upstream: Upstream;
+  readonly homes: Homes;
   /** Bytes of Mem0's answers, and of request bodies, that this isolate holds. */
   readonly inflight: InflightBytes;
   readonly bodies: InflightBytes;

@@ -2,6 +2,7 @@ import type { Json } from '../../core/canonical.ts';
 import type { OwnedKind } from '../../core/rpc.ts';
 import { type CheckedAnswer, checkAnswer } from '../mem0/answers.ts';
 import { translationOf } from '../mem0/bridge/index.ts';
+import type { Namespace } from '../mem0/ids.ts';
 import { isObject } from '../mem0/json.ts';
 import { unproven } from '../mem0/prove.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';
@@ -29,9 +30,10 @@ export function unscope({
   owners,
 }: Parts): Stage<TransportVars & AuthenticateVars & ValidateVars & ScopeVars & ForwardVars, UnscopeVars> {
   return async (c) => {
-    const { request, principal, scoped, upstream, transport } = c.var;
+    const { request, home, scoped, upstream, transport } = c.var;
+    const { space } = home;
     const all = scoped.calls.map((carried, at) => {
-      return check(carried, upstream[at], principal.tenant, scoped.proven);
+      return check(carried, upstream[at], space, scoped.proven);
     });
     const bodies = all.map(({ body }) => body);
     const translation = translationOf(request);
@@ -45,9 +47,9 @@ export function unscope({
     });
     if (given.value === undefined) throw given.thrown;
     const gone = bodies.flatMap(removedIds);
-    if (gone.length > 0) await register(owners, principal.tenant, 'memory', gone);
+    if (gone.length > 0) await register(owners, space.tenant, 'memory', gone);
     // Issued to this tenant before anybody can ask for it.
-    if (translation?.event) await register(owners, principal.tenant, 'event', [carried.eventId]);
+    if (translation?.event) await register(owners, space.tenant, 'event', [carried.eventId]);
     return c.json(given.value as object);
   };
 }
@@ -82,11 +84,11 @@ function originOf({ target }: Transport, kind: 'edge' | 'loopback'): string {
 function check(
   { request }: ScopedCall,
   answer: UpstreamAnswer | undefined,
-  tenant: string,
+  space: Namespace,
   proven: readonly string[],
 ): Extract<CheckedAnswer, { ok: true }> {
   const json = answer?.ok ? answer.json : undefined;
-  const checked = checkAnswer(request.operation, tenant, json, { proven, asked: request.params.memory_id });
+  const checked = checkAnswer(request.operation, space, json, { proven, asked: request.params.memory_id });
   if (checked.ok) return checked;
   if (checked.reason === 'owner_unproven') throw unproven();
   throw new Problem('upstream_unreadable', { reason: checked.reason });

@@ -6,6 +6,7 @@ import { invalid, understand } from '../mem0/understand.ts';
 import type { ValidRequest } from '../mem0/validate.ts';
 import { Problem } from '../problem.ts';
 import type { AuditVars } from './audit.ts';
+import type { AuthenticateVars } from './authenticate.ts';
 import type { ResolveVars } from './resolve.ts';
 import type { Parts, Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
@@ -20,11 +21,14 @@ const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH']);
  * Content type, size, JSON, then an unknown path, then query and the operation's own schema. The body is
  * parsed once, here.
  */
-export function validate({ config }: Parts): Stage<TransportVars & AuditVars & ResolveVars, ValidateVars> {
+export function validate({
+  config,
+}: Parts): Stage<TransportVars & AuditVars & AuthenticateVars & ResolveVars, ValidateVars> {
   return async (c, next) => {
-    const { target } = c.var.transport;
+    const { transport, match, home } = c.var;
+    const { target } = transport;
     const body = await bodyOf(c.req.raw, config, c.var.bodyHold);
-    const request = understand(c.var.match, target.ok ? target.query : '', body);
+    const request = understand(match, target.ok ? target.query : '', body, home.kind);
     const { memories } = request.body ?? {};
     if (Array.isArray(memories) && memories.length > config.MAX_BATCH_IDS) {
       throw invalid('invalid_body', 'too_many', {

@@ -5,8 +5,8 @@ import type { Policy } from '../policy/policy.ts';
 
 /** `POST /governance/v1/explain`: what would become of a described request. */
 export function explainRequest(policy: Policy): GovernedHandler {
-  return ({ request, principal, transport }) => {
+  return ({ request, home, transport }) => {
     const described = ExplainRequest.parse(request.body);
-    return { body: explain(policy, described, { tenant: principal.tenant, now: transport.receivedAt }) };
+    return { body: explain(policy, described, { home, now: transport.receivedAt }) };
   };
 }

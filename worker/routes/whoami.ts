@@ -5,9 +5,7 @@ import type { Governed, GovernedHandler } from '../pipeline/govern.ts';
 import { askerOf, judge } from '../policy/judge.ts';
 import type { Policy } from '../policy/policy.ts';
 
-const SERVED: readonly Operation[] = OPERATIONS.filter(
-  ({ access, serve }) => access === 'governed' && serve.oss !== 'refuse',
-);
+const GOVERNED: readonly Operation[] = OPERATIONS.filter(({ access }) => access === 'governed');
 
 /** One operation for each action: what a policy says of it is said of the action. */
 const ACTIONS = ['read', 'write', 'delete', 'audit_read', 'admin', 'self'] as const;
@@ -15,9 +13,10 @@ const ACTIONS = ['read', 'write', 'delete', 'audit_read', 'admin', 'self'] as co
 /** `GET /governance/v1/whoami`: the caller, what is left of the rate, and what the policy lets the caller do. */
 export function whoami(policy: Policy, windowMs: number): GovernedHandler {
   return (governed) => {
-    const { principal, transport, admission, decision } = governed;
+    const { principal, home, transport, admission, decision } = governed;
     const asker = askerOf(principal, transport);
-    const allowed = SERVED.filter((operation) => !judge(policy, asked(operation), asker).refusal);
+    const served = GOVERNED.filter(({ serve }) => serve[home.kind] !== 'refuse');
+    const allowed = served.filter((operation) => !judge(policy, asked(operation), asker).refusal);
     const body: WhoAmIAnswer = {
       principal: principalOf(governed),
       rate: {
@@ -38,7 +37,7 @@ export function whoami(policy: Policy, windowMs: number): GovernedHandler {
 }
 
 /** What an action is asked about in general: no operation in particular. */
-const ANY: Operation = { ...SERVED[0]!, id: 'any', resource: 'any', path: '/' };
+const ANY: Operation = { ...GOVERNED[0]!, id: 'any', resource: 'any', path: '/' };
 
 function asked(operation: Operation) {
   return { operation, params: {} };

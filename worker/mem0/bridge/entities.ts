@@ -9,7 +9,7 @@ import type { Translation } from './types.ts';
  * taken out before anything else looks at it, so the operation stays denied in its own dialect.
  */
 export const listEntities: Translation = {
-  toOss: (request) => ({ ...request, operation: OSS_ENTITIES, query: {}, body: undefined }),
+  toOss: (request) => ({ ...request, operation: OSS_ENTITIES, serve: 'forward', query: {}, body: undefined }),
   fromOss: ([body], request, { origin }) => {
     const all = rowsOf(body).map((row) => ({ ...row, name: row.id ?? null }));
     const { page, size } = pageOf(request);

@@ -27,8 +27,8 @@ export const TRANSLATIONS: { readonly [operation: string]: Translation } = {
   'platform.entities.list': listEntities,
 };
 
-export function translationOf({ operation }: ValidRequest): Translation | undefined {
-  return operation.serve.oss === 'translate' ? TRANSLATIONS[operation.id] : undefined;
+export function translationOf({ operation, serve }: ValidRequest): Translation | undefined {
+  return serve === 'translate' ? TRANSLATIONS[operation.id] : undefined;
 }
 
 /**
@@ -36,7 +36,7 @@ export function translationOf({ operation }: ValidRequest): Translation | undefi
  * @throws Problem for what such an origin cannot honour.
  */
 export function carriedBy(request: ValidRequest): readonly ValidRequest[] {
-  if (request.operation.serve.oss === 'forward') return [request];
+  if (request.serve === 'forward') return [request];
   const translation = translationOf(request);
   if (translation) return [translation.toOss(request)].flat();
   throw new Problem('not_served', {

@@ -96,7 +96,8 @@ export function as(
   own: { readonly body?: JsonObject; readonly query?: ValidRequest['query'] } = {},
 ): ValidRequest {
   const { tree: _, ...rest } = request;
-  return { ...rest, operation: operationById(id), body: own.body, query: own.query ?? {}, conditions: [] };
+  const operation = operationById(id);
+  return { ...rest, operation, serve: 'forward', body: own.body, query: own.query ?? {}, conditions: [] };
 }
 
 /** Whether Mem0 itself gives what the filter asks: it names ids that every result has, and nothing else. */

@@ -9,6 +9,9 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | '*';
 /** `public` rows are served without identity or record; `deny` rows are refused whatever a policy says. */
 export type Access = 'governed' | 'deny' | 'public';
 
+/** What a Mem0 is: a self-hosted server, or the hosted Platform. */
+export type OriginKind = 'oss' | 'platform';
+
 /** How an operation is served by an origin of a kind; `refuse` is answered 501. */
 export type Serve = 'forward' | 'translate' | 'evaluate' | 'refuse';
 
@@ -80,7 +83,7 @@ export interface Operation {
   /** Where memory text sits, in the request and in the answer. */
   readonly phi: readonly FieldPath[];
   readonly scope: Scope;
-  readonly serve: { readonly oss: Serve; readonly platform: Serve };
+  readonly serve: { readonly [K in OriginKind]: Serve };
   readonly answer: AnswerShape;
   readonly owner: OwnerRule;
   /** The owner may also be proven by what OwnerIndex knows of deleted memories. */
