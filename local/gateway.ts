@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Exit, startChild } from './child.ts';
 import { choosePort, freePort } from './ports.ts';
 import { waitForHttp } from './wait.ts';
-import { DEV_TENANTS, envLine, ROOT, tenantsArgs, WRANGLER, wranglerEnv } from './wrangler/wrangler.ts';
+import { envLine, ROOT, WRANGLER, wranglerEnv } from './wrangler/wrangler.ts';
 
 export interface GatewayOptions {
   /** 0 or absent: a free one. */
@@ -25,6 +25,9 @@ export interface Gateway {
   stop(): Promise<void>;
   kill(): Promise<void>;
 }
+
+/** wrangler's own, and the one of the local stack. */
+const CONDITIONS = 'workerd,worker,browser,local-stack';
 
 /** wrangler's own line for each request: its path may hold a user's id. */
 const REQUEST_LINE = /^\[wrangler:info\] [A-Z]+ \//;
@@ -48,14 +51,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       WRANGLER,
       'dev',
       ...['--config', join(project, 'wrangler.toml'), '--env', 'dev', '--env-file', envFile],
-      ...tenantsArgs(DEV_TENANTS),
       ...['--ip', '127.0.0.1', '--port', String(port), '--local-protocol', 'http'],
       ...['--inspector-ip', '127.0.0.1', '--inspector-port', String(await freePort())],
       ...['--persist-to', join(persistDir, 'state'), '--local'],
       ...['--show-interactive-dev-session', 'false', '--live-reload', 'false'],
     ],
     cwd: project,
-    env: wranglerEnv(join(persistDir, 'wrangler')),
+    // Picks the tenants' document in package.json: `wrangler dev` takes no --alias.
+    env: { ...wranglerEnv(join(persistDir, 'wrangler')), WRANGLER_BUILD_CONDITIONS: CONDITIONS },
     onLine: (line) => {
       if (!REQUEST_LINE.test(line)) log(line);
     },

@@ -27,7 +27,16 @@ export interface Bundle {
 
 const CONFIG = 'worker.json';
 /** Of what a bundle is made, beside its dependencies: these folders and files of a project. */
-const SOURCES = ['core', 'durable-objects', 'worker', 'policies', 'config', 'src', 'wrangler.toml'];
+const SOURCES = [
+  'core',
+  'durable-objects',
+  'worker',
+  'policies',
+  'config',
+  'src',
+  'wrangler.toml',
+  'package.json',
+];
 const LOCKFILE = 'package-lock.json';
 const STALE_MS = 60 * 60 * 1000;
 

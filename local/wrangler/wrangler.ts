@@ -6,8 +6,8 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const WRANGLER = join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js');
 
 /**
- * What tells wrangler which tenants' document to bundle, by an absolute path or one in the project: an alias in
- * wrangler.toml would be the same for every environment.
+ * What tells `wrangler deploy` which tenants' document to bundle, by an absolute path or one in the project, in place
+ * of production's, which package.json names. An alias in wrangler.toml would be the same for every environment.
  */
 export function tenantsArgs(path: string): string[] {
   return ['--alias', `#tenants:${path.startsWith('/') ? path : `./${path}`}`];

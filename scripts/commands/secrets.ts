@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
-import { SETTINGS } from '../../worker/config.ts';
+import { SETTINGS, type SettingName } from '../../worker/config.ts';
 import { CommandError, command } from '../lib/command.ts';
-import { readDeployment, SECRETS } from '../lib/deploy/environment.ts';
+import { type Deployment, readDeployment } from '../lib/deploy/environment.ts';
 import { CONFIG_OPTION, ENV_OPTION } from '../lib/deploy/options.ts';
 import {
   generate,
@@ -42,16 +42,20 @@ await command({
     if (values.file !== undefined && values.stdin === true) {
       throw new CommandError('--file and --stdin exclude each other.', 2);
     }
-    const only = secretNames((values.only as string[] | undefined) ?? SECRETS, '--only');
-    const made = generate(((values.generate as string[] | undefined) ?? []).filter((name) => name !== ''));
     const deployment = readDeployment(String(values.env), String(values.config));
+    const only = secretNames(
+      (values.only as string[] | undefined) ?? deployment.secrets,
+      '--only',
+      deployment,
+    );
+    const made = generate(((values.generate as string[] | undefined) ?? []).filter((name) => name !== ''));
     const asked = only.filter((name) => !(name in made));
-    const given = asked.length === 0 ? {} : await read(values, asked);
+    const given = asked.length === 0 ? {} : await read(values, asked, deployment);
     const secrets: Secrets = {
       ...Object.fromEntries(asked.flatMap((name) => (given[name] ? [[name, given[name]]] : []))),
       ...made,
     };
-    const names = SECRETS.filter((name) => name in secrets);
+    const names = deployment.secrets.filter((name) => name in secrets);
     if (names.length === 0) throw new CommandError('No secret was given. Nothing was set.');
     validate(secrets, deployment);
     const dryRun = values['dry-run'] === true;
@@ -67,22 +71,28 @@ await command({
   },
 });
 
+const SILO_SECRET = 'A tenant\'s own Mem0, as JSON: {"origin": "https://…", "key": "…"}';
+
 async function read(
   { file, stdin }: { readonly [name: string]: unknown },
-  asked: readonly (typeof SECRETS)[number][],
+  asked: readonly string[],
+  deployment: Deployment,
 ): Promise<Secrets> {
-  if (stdin === true) return parseSecrets(await textOf(process.stdin));
+  if (stdin === true) return parseSecrets(await textOf(process.stdin), deployment);
   if (typeof file === 'string') {
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       throw new CommandError(`The file cannot be read (${error.code}).`);
     });
-    return parseSecrets(text);
+    return parseSecrets(text, deployment);
   }
   if (!process.stdin.isTTY) {
     throw new CommandError('There is no terminal to ask at: use --file or --stdin.', 2);
   }
   const answers: { [name: string]: string } = {};
   process.stderr.write('An empty answer leaves a secret as it is.\n');
-  for (const name of asked) answers[name] = await askSecret(`${name} (${SETTINGS[name].text})\n> `);
+  for (const name of asked) {
+    const text = Object.hasOwn(SETTINGS, name) ? SETTINGS[name as SettingName].text : SILO_SECRET;
+    answers[name] = await askSecret(`${name} (${text})\n> `);
+  }
   return answers;
 }

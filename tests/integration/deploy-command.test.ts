@@ -84,10 +84,12 @@ const failure = async (over: Partial<DeployParts>) => {
   );
   return error?.message;
 };
-const calls = async () =>
-  (await wrangler.calls()).map(({ args }) => args.slice(0, args.indexOf('--config')).join(' '));
+const calls = async () => (await wrangler.calls()).map(({ args }) => wordsOf(args).join(' '));
 const applied = async () => migrationNames().length - (await migrate(owner, { dryRun: true })).length;
 
+const TENANTS = ['--alias', '#tenants:./config/tenants.production.json'];
+const wordsOf = (args: readonly string[]) =>
+  args.slice(0, args.indexOf('--config')).filter((word) => !TENANTS.includes(word));
 const LOOKED = ['deploy --dry-run', 'deployments list --json'];
 
 describe('a deploy', () => {
@@ -106,6 +108,7 @@ describe('a deploy', () => {
     for (const { args, stdin, env } of await wrangler.calls()) {
       expect([...args, stdin, ...env].join()).not.toContain(password);
       expect(args.slice(-3)).toEqual(['--config', 'wrangler.toml', '--env=']);
+      expect(args.includes(TENANTS[1]!)).toBe(args[0] === 'deploy');
     }
     expect(lines.join()).not.toContain(password);
   });
@@ -169,7 +172,7 @@ describe('a deploy', () => {
     await wrangler.answer({
       'deployments list': { stdout: DEPLOYMENTS },
       'deploy --dry-run': {},
-      'deploy --config': { code: 1, stderr: 'upload failed' },
+      'deploy --alias': { code: 1, stderr: 'upload failed' },
     });
     expect(await failure({})).toBe(
       'The deploy failed (exit code 1). Whether the new version serves is not certain: see `npx wrangler deployments list --env=`.',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -54,6 +54,11 @@ beforeAll(async () => {
     AUDIT_SQL_ENDPOINT = "${neon.url}"
     ISSUERS = '${JSON.stringify(ISSUERS)}'`;
   await writeFile(join(dir, 'wrangler.toml'), toml);
+  await mkdir(join(dir, 'config'));
+  for (const environment of ['dev', 'production']) {
+    const document = { environment, tenants: {} };
+    await writeFile(join(dir, 'config', `tenants.${environment}.json`), JSON.stringify(document));
+  }
   values = {
     MEM0_ORIGIN: mem0.url,
     MEM0_API_KEY: KEY,

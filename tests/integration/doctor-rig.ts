@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Unstable_Config } from 'wrangler';
-import type { Given } from '../../scripts/lib/deploy/environment.ts';
+import { type Given, SECRETS } from '../../scripts/lib/deploy/environment.ts';
 import type { Finding, State } from '../../scripts/lib/doctor/finding.ts';
 import { type Ran, run } from '../../scripts/lib/run.ts';
 
@@ -20,6 +20,9 @@ export function given(
     vars: {},
     source: 'a file',
     strangers: [],
+    tenantsFile: 'config/tenants.dev.json',
+    tenants: { environment: 'dev', tenants: {} },
+    secrets: SECRETS,
     ...over,
     values,
     config: (over.config ?? {}) as Unstable_Config,

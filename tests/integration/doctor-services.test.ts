@@ -39,6 +39,31 @@ describe('Mem0', () => {
       expect(target).toMatch(/^\/memories\?user_id=doctor-[0-9a-f-]{36}$/);
   });
 
+  it('is looked for of every tenant that has its own', async () => {
+    mem0.respond(closed());
+    const silo = (key: string) => JSON.stringify({ origin: mem0.url, key });
+    const values = { MEM0_ORIGIN: mem0.url, MEM0_API_KEY: KEY, ENVIRONMENT: 'dev', TRANSPORT: 'loopback' };
+    const tenants = {
+      environment: 'dev',
+      tenants: { initech: { mem0: { secret: 'MEM0_A' } }, hooli: { mem0: { secret: 'MEM0_B' } } },
+    };
+    const found = await mem0Checks(given({ ...values, MEM0_A: silo(KEY), MEM0_B: silo('old') }, { tenants }));
+    expect(texts(found, 'ok')).toContain('of tenant initech: Mem0 answers with the key');
+    expect(texts(found, 'failed')).toEqual(['of tenant hooli: Mem0 refuses the key']);
+    const bad = await mem0Checks(given(values, { tenants }));
+    expect(texts(bad, 'unknown')).toEqual(['not asked: a Mem0 of a single tenant']);
+  });
+
+  it('is asked in its own dialect', async () => {
+    mem0.requests.length = 0;
+    mem0.respond(presets.json({ status: 'ok' }));
+    await mem0Checks(
+      given({ MEM0_ORIGIN: mem0.url, MEM0_API_KEY: KEY, MEM0_KIND: 'platform', ENVIRONMENT: 'dev' }),
+    );
+    expect(mem0.requests[0]).toMatchObject({ target: '/v1/ping/' });
+    expect(mem0.requests[0]!.headers).toContainEqual(['authorization', `Token ${KEY}`]);
+  });
+
   it('fails when it is open', async () => {
     const open = await check(presets.json({ results: [] }));
     expect(texts(open, 'failed')).toEqual([

@@ -2,12 +2,20 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Deployment, parseDotenv, readDeployment, readGiven, settingOf } from './environment.ts';
+import {
+  type Deployment,
+  parseDotenv,
+  readDeployment,
+  readGiven,
+  SECRETS,
+  settingOf,
+} from './environment.ts';
 
 const deployment = {
   env: 'nowhere',
   configFile: 'wrangler.toml',
   config: {},
+  secrets: SECRETS,
   vars: { TRANSPORT: 'edge', MEM0_API_KEY: 'from-vars', RATE_LIMIT_REQUESTS: 7 },
 } as unknown as Deployment;
 
@@ -83,5 +91,6 @@ describe('readDeployment', () => {
     expect(readDeployment('production', 'wrangler.toml').vars.ENVIRONMENT).toBe('production');
     expect(readDeployment('dev', 'wrangler.toml').vars.ENVIRONMENT).toBe('dev');
     expect(() => readDeployment('staging', 'wrangler.toml')).toThrow(/staging/);
+    expect(readDeployment('dev', 'wrangler.toml').tenants).toMatchObject({ environment: 'dev' });
   });
 });

@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { type Unstable_Config, unstable_readConfig } from 'wrangler';
 import { SETTINGS, type SettingName, settingText } from '../../../worker/config.ts';
+import { siloSecrets } from '../../../worker/tenants.ts';
 import { CommandError } from '../command.ts';
 
-/** The names of the settings that are secrets. */
+/** The names of the settings that are secrets. A deployment's silos ask for more. */
 export const SECRETS: readonly SettingName[] = (Object.keys(SETTINGS) as SettingName[]).filter(
   (name) => 'secret' in SETTINGS[name],
 );
@@ -16,6 +19,11 @@ export interface Deployment {
   readonly config: Unstable_Config;
   /** `[vars]` as written. */
   readonly vars: { readonly [name: string]: unknown };
+  /** Where the tenants' document is, and what it holds. */
+  readonly tenantsFile: string;
+  readonly tenants: unknown;
+  /** The names of all secrets: the gateway's own, then those of the silos. */
+  readonly secrets: readonly string[];
 }
 
 /** What a deployed Worker would be given, as far as this machine knows it. */
@@ -47,7 +55,24 @@ export function readDeployment(env: string, configFile: string): Deployment {
   if (env !== 'production' && config.targetEnvironment !== env) {
     throw new CommandError(`${configFile} has no [env.${env}].`);
   }
-  return { env, configFile, config, vars: config.vars };
+  const tenantsFile = join(dirname(configFile), 'config', `tenants.${env}.json`);
+  const tenants = readTenantsFile(tenantsFile);
+  const secrets = [...SECRETS, ...siloSecrets(tenants)];
+  return { env, configFile, config, vars: config.vars, tenantsFile, tenants, secrets };
+}
+
+/** @throws CommandError when it is not there or no JSON. Whether it is a good one is for the settings' check to say. */
+function readTenantsFile(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new CommandError(
+        `${path} is missing: make it as config/tenants.production.json is, with the name of this environment.`,
+      );
+    }
+    throw new CommandError(`${path} is not JSON.`);
+  }
 }
 
 /**
@@ -65,7 +90,7 @@ export async function readGiven(
     throw new CommandError(`${path} cannot be read (${error.code}).`);
   });
   const found = text === undefined ? variables : parseDotenv(text);
-  const secrets = SECRETS.flatMap((name) => (found[name] ? [[name, found[name]] as const] : []));
+  const secrets = deployment.secrets.flatMap((name) => (found[name] ? [[name, found[name]] as const] : []));
   const texts = Object.entries(deployment.vars).flatMap(([name, value]) => {
     const text = settingText(value);
     return text === undefined ? [] : [[name, text] as const];
@@ -74,19 +99,18 @@ export async function readGiven(
     ...deployment,
     source: text === undefined ? 'the environment variables' : path,
     values: Object.fromEntries([...texts, ...secrets]),
-    strangers: text === undefined ? [] : strangersIn(found),
+    strangers: text === undefined ? [] : strangersIn(found, deployment.secrets),
   };
 }
 
 /** Names that are no secret's. What does not look like a name may be a value that went astray, and is not repeated. */
-export function strangersIn(values: { readonly [name: string]: unknown }): string[] {
+export function strangersIn(
+  values: { readonly [name: string]: unknown },
+  secrets: readonly string[],
+): string[] {
   return Object.keys(values)
-    .filter((name) => !isSecret(name))
+    .filter((name) => !secrets.includes(name))
     .map((name) => (/^[A-Z][A-Z0-9]{1,15}(_[A-Z0-9]{1,16}){1,4}$/.test(name) ? name : 'a name that is none'));
-}
-
-export function isSecret(name: string): name is SettingName {
-  return (SECRETS as readonly string[]).includes(name);
 }
 
 /**

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { ConfigError, readConfig, type SettingName } from '../../../worker/config.ts';
+import { ConfigError } from '../../../worker/config.ts';
+import { readDeployed } from '../../../worker/tenants.ts';
 import { CommandError } from '../command.ts';
-import { type Deployment, isSecret, parseDotenv, SECRETS, strangersIn } from './environment.ts';
+import { type Deployment, parseDotenv, strangersIn } from './environment.ts';
 import { jsonOf, type Wrangler, whyFailed } from './wrangler.ts';
 
-export type Secrets = { readonly [name in SettingName]?: string };
+export type Secrets = { readonly [name: string]: string };
 
 /** The secrets that can be made at random, and how. */
 const GENERATORS: { readonly [name: string]: () => string } = {
@@ -14,9 +15,13 @@ const GENERATORS: { readonly [name: string]: () => string } = {
 };
 
 /** @throws CommandError (exit 2) for a name that is no secret's; the name itself may be one and is not repeated. */
-export function secretNames(names: readonly string[], option: string): SettingName[] {
-  if (names.every(isSecret)) return [...names] as SettingName[];
-  throw new CommandError(`${option} takes a name: ${SECRETS.join(', ')}.`, 2);
+export function secretNames(
+  names: readonly string[],
+  option: string,
+  { secrets }: Deployment,
+): readonly string[] {
+  if (names.every((name) => secrets.includes(name))) return names;
+  throw new CommandError(`${option} takes a name: ${secrets.join(', ')}.`, 2);
 }
 
 /** @throws CommandError (exit 2) for a secret that cannot be made at random. */
@@ -25,18 +30,18 @@ export function generate(names: readonly string[]): Secrets {
   if (!names.every((name) => known.includes(name))) {
     throw new CommandError(`--generate takes ${known.join(', ')} only.`, 2);
   }
-  return Object.fromEntries(names.map((name) => [name, GENERATORS[name]?.()]));
+  return Object.fromEntries(names.map((name) => [name, GENERATORS[name]!()]));
 }
 
 /**
  * Reads secrets from text: a JSON object of texts, or NAME=value lines.
  * @throws CommandError for text that is neither, or a name that is no secret's.
  */
-export function parseSecrets(text: string): Secrets {
+export function parseSecrets(text: string, { secrets }: Deployment): Secrets {
   const values: { [name: string]: unknown } = text.trimStart().startsWith('{')
     ? parseJson(text)
     : parseDotenv(text);
-  const strangers = strangersIn(values);
+  const strangers = strangersIn(values, secrets);
   if (strangers.length > 0) {
     throw new CommandError(`No secret of the gateway: ${strangers.join(', ')}. Nothing was set.`);
   }
@@ -58,9 +63,9 @@ function parseJson(text: string): { [name: string]: unknown } {
  * Holds secrets to the settings table, together with the `[vars]` of the environment.
  * @throws CommandError that lists every problem, without a value.
  */
-export function validate(secrets: Secrets, { vars }: Deployment): void {
+export function validate(secrets: Secrets, { vars, tenants }: Deployment): void {
   try {
-    readConfig({ ...vars, ...secrets });
+    readDeployed(tenants, { ...vars, ...secrets });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const ours = error.problems.filter((problem) =>

@@ -1,24 +1,35 @@
+import { tenantsArgs } from '../../../local/wrangler/wrangler.ts';
 import { type Ran, run } from '../run.ts';
-import { type Deployment, SECRETS } from './environment.ts';
+import type { Deployment } from './environment.ts';
 
 /** Given an input, wrangler reads it; what it prints is kept from the terminal. */
 export type Wrangler = (args: readonly string[], input?: string) => Promise<Ran>;
 
 /** wrangler for one environment. It gets no secret but by its input: not by arguments, not by variables, not by a file. */
-export function wranglerFor({ env, configFile }: Deployment): Wrangler {
-  const hidden: readonly string[] = [...SECRETS, 'AUDIT_OWNER_URL'];
+export function wranglerFor({ env, configFile, tenantsFile, secrets }: Deployment): Wrangler {
+  const hidden = [...secrets, 'AUDIT_OWNER_URL'];
   const variables = Object.entries(process.env).filter(([name]) => !hidden.includes(name));
   return (args, input) =>
-    run('wrangler', [...args, '--config', configFile, ...envArgs(env)], {
-      env: {
-        ...Object.fromEntries(variables),
-        CI: '1',
-        NO_COLOR: '1',
-        WRANGLER_HIDE_BANNER: 'true',
-        WRANGLER_SEND_METRICS: 'false',
+    run(
+      'wrangler',
+      [
+        ...args,
+        ...(args[0] === 'deploy' ? tenantsArgs(tenantsFile) : []),
+        '--config',
+        configFile,
+        ...envArgs(env),
+      ],
+      {
+        env: {
+          ...Object.fromEntries(variables),
+          CI: '1',
+          NO_COLOR: '1',
+          WRANGLER_HIDE_BANNER: 'true',
+          WRANGLER_SEND_METRICS: 'false',
+        },
+        ...(input === undefined ? {} : { input }),
       },
-      ...(input === undefined ? {} : { input }),
-    });
+    );
 }
 
 /** How wrangler is told the environment; an empty one is the top level. */

@@ -1,4 +1,4 @@
-import { type Given, SECRETS } from '../deploy/environment.ts';
+import type { Given } from '../deploy/environment.ts';
 import { jsonOf, type Wrangler, whyFailed } from '../deploy/wrangler.ts';
 import { type Finding, findings } from './finding.ts';
 
@@ -12,7 +12,7 @@ const REMEDIES = {
 };
 
 /** Whether Cloudflare holds every secret, by name: values cannot be read back. */
-export async function cloudflareChecks({ env }: Given, wrangler: Wrangler): Promise<Finding[]> {
+export async function cloudflareChecks({ env, secrets }: Given, wrangler: Wrangler): Promise<Finding[]> {
   const ran = await wrangler(['secret', 'list', '--format', 'json']);
   const listed = ran.code === 0 ? namesOf(jsonOf(ran.stdout)) : undefined;
   if (listed === undefined) {
@@ -21,8 +21,8 @@ export async function cloudflareChecks({ env }: Given, wrangler: Wrangler): Prom
       ? [failed('the Worker does not exist yet, and so has no secrets', REMEDIES.no_worker)]
       : [unknown('whether every secret is set: wrangler could not list them', REMEDIES[why])];
   }
-  const missing = SECRETS.filter((name) => !listed.includes(name));
-  const others = listed.filter((name) => !(SECRETS as readonly string[]).includes(name));
+  const missing = secrets.filter((name) => !listed.includes(name));
+  const others = listed.filter((name) => !secrets.includes(name));
   const found = missing.map((name) =>
     failed(`${name} is not set`, `Run \`npm run secrets -- --env ${env} --only ${name}\`.`),
   );
@@ -34,7 +34,7 @@ export async function cloudflareChecks({ env }: Given, wrangler: Wrangler): Prom
       ),
     );
   }
-  return found.length > 0 ? found : [ok(`all ${SECRETS.length} secrets are set, and no other`)];
+  return found.length > 0 ? found : [ok(`all ${secrets.length} secrets are set, and no other`)];
 }
 
 function namesOf(value: unknown): string[] | undefined {

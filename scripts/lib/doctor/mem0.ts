@@ -1,4 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { ConfigError } from '../../../worker/config.ts';
+import { readTenants, type Silo, siloSecrets } from '../../../worker/tenants.ts';
 import { type Given, settingOf } from '../deploy/environment.ts';
 import { type Finding, findings } from './finding.ts';
 import { get } from './http.ts';
@@ -11,20 +13,60 @@ const CLOSE =
 const ELSEWHERE =
   'Right if only the gateway reaches it: run this where it is reachable too, and after a deploy see /ready.';
 
-/** Whether Mem0 serves who has the key, and refuses everybody else. Reads the memories of a user that nobody is. */
+/** Whether each Mem0 serves who has its key, and refuses everybody else. */
 export async function mem0Checks(given: Given): Promise<Finding[]> {
+  const kind = settingOf(given, 'MEM0_KIND');
   const origin = settingOf(given, 'MEM0_ORIGIN');
-  const key = settingOf(given, 'MEM0_API_KEY');
-  if (origin === undefined || key === undefined) {
-    return [unknown('not asked: MEM0_ORIGIN or MEM0_API_KEY is not known here', 'Mend the settings first.')];
+  const apiKey = settingOf(given, 'MEM0_API_KEY');
+  const pool =
+    kind === undefined || origin === undefined || apiKey === undefined
+      ? [unknown('not asked: MEM0_ORIGIN or MEM0_API_KEY is not known here', 'Mend the settings first.')]
+      : await look({ kind, origin, apiKey });
+  return [...pool, ...(await siloChecks(given))];
+}
+
+async function siloChecks({ tenants, values }: Given): Promise<Finding[]> {
+  if (siloSecrets(tenants).length === 0) return [];
+  let silos: ReturnType<typeof readTenants>;
+  try {
+    silos = readTenants(tenants, values);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [unknown('not asked: a Mem0 of a single tenant', 'Mend the settings first.')];
   }
-  const url = `${origin}/memories?user_id=doctor-${randomUUID()}`;
-  const withKey = await get(url, { 'x-api-key': key });
+  const found = await Promise.all(
+    [...silos].map(async ([tenant, silo]) =>
+      (await look(silo)).map((finding) => ({ ...finding, what: `of tenant ${tenant}: ${finding.what}` })),
+    ),
+  );
+  return found.flat();
+}
+
+type Credentials = Omit<Silo, 'raw'>;
+
+/** A read of nobody's memories, or of nothing at all, and where the key goes. */
+const READS: {
+  readonly [K in Silo['kind']]: {
+    readonly path: () => string;
+    readonly headers: (key: string) => { [name: string]: string };
+  };
+} = {
+  oss: {
+    path: () => `/memories?user_id=doctor-${randomUUID()}`,
+    headers: (key) => ({ 'x-api-key': key }),
+  },
+  platform: { path: () => '/v1/ping/', headers: (key) => ({ authorization: `Token ${key}` }) },
+};
+
+async function look({ kind, origin, apiKey }: Credentials): Promise<Finding[]> {
+  const { path, headers } = READS[kind];
+  const url = `${origin}${path()}`;
+  const withKey = await get(url, headers(apiKey));
   if (withKey.kind === 'unreachable') return [unknown('Mem0 cannot be reached from here', ELSEWHERE)];
   return [
     served(withKey.kind === 'answer' ? withKey.status : 0),
     await refuses(url, 'without a key', {}),
-    await refuses(url, 'with a wrong key', { 'x-api-key': randomBytes(24).toString('base64url') }),
+    await refuses(url, 'with a wrong key', headers(randomBytes(24).toString('base64url'))),
   ];
 }
 

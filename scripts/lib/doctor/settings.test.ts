@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Given } from '../deploy/environment.ts';
+import { type Given, SECRETS } from '../deploy/environment.ts';
 import { cloudflareChecks } from './cloudflare.ts';
 import { exitCodeOf, type Finding, linesOf } from './finding.ts';
 import { settingsChecks } from './settings.ts';
@@ -24,6 +24,13 @@ const SECRET = {
   AUDIT_READER_URL: `postgresql://audit_reader:${PASSWORD}@db.example.com/audit`,
   AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
 };
+const SILO = {
+  tenants: {
+    environment: 'production',
+    tenants: { initech: { mem0: { secret: 'MEM0_INITECH', raw: true } } },
+  },
+  secrets: [...SECRETS, 'MEM0_INITECH'],
+};
 const CONFIG = {
   workers_dev: false,
   preview_urls: false,
@@ -41,6 +48,9 @@ function given(over: Partial<Given> = {}, config: object = CONFIG): Given {
     vars,
     source: '.secrets/production.env',
     strangers: [],
+    tenantsFile: 'config/tenants.production.json',
+    tenants: { environment: 'production', tenants: {} },
+    secrets: SECRETS,
     values: { ...Object.fromEntries(texts), ...SECRET },
     ...over,
     config: config as Given['config'],
@@ -56,8 +66,11 @@ describe('settings', () => {
   });
 
   it('fail one by one, without their values', () => {
+    const tenants = { environment: 'staging', tenants: {} };
     const vars = { ...VARS, ENVIRONMENT: 'staging', RATE_LIMIT_REQUESTS: '0', MAX_BODY_SIZE_BYTES: 'many' };
-    const found = settingsChecks(given({ vars, values: { ...vars, ...SECRET, MEM0_API_KEY: 'hunter2 ' } }));
+    const found = settingsChecks(
+      given({ vars, tenants, values: { ...vars, ...SECRET, MEM0_API_KEY: 'hunter2 ' } }),
+    );
     expect(bad(found)).toEqual([
       'failed: MEM0_API_KEY has characters that no header can carry',
       'failed: MAX_BODY_SIZE_BYTES is not a whole number',
@@ -95,8 +108,28 @@ describe('settings', () => {
       { values: { ...VARS, ...SECRET, MEM0_API_KEY: 'x'.repeat(5121) } },
       'failed: MEM0_API_KEY has more than 5120 bytes, which Cloudflare refuses',
     ],
+    [
+      'a tenants’ document of another environment',
+      { tenants: { environment: 'dev', tenants: {} } },
+      'failed: tenants.environment is not ENVIRONMENT',
+    ],
+    [
+      'a silo’s secret that is not known here',
+      { ...SILO, values: { ...VARS, ...SECRET } },
+      'unknown: not in .secrets/production.env: MEM0_INITECH',
+    ],
+    [
+      'a raw tenant in the pool',
+      {
+        ...SILO,
+        values: { ...VARS, ...SECRET, MEM0_INITECH: `{"origin":"${SECRET.MEM0_ORIGIN}","key":"hunter2"}` },
+      },
+      'failed: tenants.initech is raw, and its Mem0 is not its own alone',
+    ],
   ])('fail with %s', (_what, over, failure) => {
-    expect(bad(settingsChecks(given(over)))).toEqual([failure]);
+    const found = settingsChecks(given(over));
+    expect(bad(found)).toEqual([failure]);
+    expect(JSON.stringify(found)).not.toContain('hunter2');
   });
 });
 

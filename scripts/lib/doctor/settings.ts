@@ -1,5 +1,6 @@
-import { ConfigError, readConfig, SETTINGS } from '../../../worker/config.ts';
-import { type Given, SECRETS } from '../deploy/environment.ts';
+import { ConfigError, SETTINGS } from '../../../worker/config.ts';
+import { readDeployed } from '../../../worker/tenants.ts';
+import type { Given } from '../deploy/environment.ts';
 import { type Finding, findings } from './finding.ts';
 
 const { ok, failed, unknown } = findings('settings');
@@ -14,13 +15,10 @@ export function settingsChecks(given: Given): Finding[] {
 }
 
 function good(given: Given): Finding[] {
-  const absent = SECRETS.filter((name) => !given.values[name]);
+  const absent = given.secrets.filter((name) => !given.values[name]);
   const found: Finding[] = [];
-  const bad = problemsOf(given.values).filter(
-    (problem) => !absent.some((name) => problem === `${name} is missing`),
-  );
-  for (const problem of bad)
-    found.push(failed(problem, 'Mend it: docs/configuration.md says what it takes.'));
+  const bad = problemsOf(given).filter((problem) => !absent.some((name) => problem === `${name} is missing`));
+  for (const problem of bad) found.push(failed(problem, remedyFor(problem, given)));
   if (absent.length > 0) {
     found.push(
       unknown(
@@ -33,9 +31,15 @@ function good(given: Given): Finding[] {
   return found;
 }
 
-function problemsOf(values: Given['values']): readonly string[] {
+function remedyFor(problem: string, { tenantsFile }: Given): string {
+  return problem.startsWith('tenants')
+    ? `Mend ${tenantsFile}: docs/tenants.md says what it takes.`
+    : 'Mend it: docs/configuration.md says what it takes.';
+}
+
+function problemsOf({ values, tenants }: Given): readonly string[] {
   try {
-    readConfig(values);
+    readDeployed(tenants, values);
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
@@ -52,8 +56,8 @@ function environment({ env, vars }: Given): Finding {
       );
 }
 
-function places({ vars, strangers }: Given): Finding[] {
-  const secret = Object.keys(vars).filter((name) => (SECRETS as readonly string[]).includes(name));
+function places({ vars, strangers, secrets }: Given): Finding[] {
+  const secret = Object.keys(vars).filter((name) => secrets.includes(name));
   const unheard = Object.keys(vars).filter((name) => !Object.hasOwn(SETTINGS, name));
   const found = [
     ...secret.map((name) =>
@@ -62,9 +66,11 @@ function places({ vars, strangers }: Given): Finding[] {
         'Take it out, give it another value, and set that with `npm run secrets`.',
       ),
     ),
-    ...unheard.map((name) =>
-      failed(`${name} in [vars] is no setting`, 'Look for its right name in docs/configuration.md.'),
-    ),
+    ...unheard
+      .filter((name) => !secrets.includes(name))
+      .map((name) =>
+        failed(`${name} in [vars] is no setting`, 'Look for its right name in docs/configuration.md.'),
+      ),
     ...strangers.map((name) =>
       failed(
         `${name} in the secrets file is no secret of the gateway`,
@@ -75,8 +81,8 @@ function places({ vars, strangers }: Given): Finding[] {
   return found.length > 0 ? found : [ok('no secret stands in [vars], and every name is a setting')];
 }
 
-function sizes({ vars, values }: Given): Finding[] {
-  const names = new Set([...Object.keys(vars), ...SECRETS]);
+function sizes({ vars, values, secrets }: Given): Finding[] {
+  const names = new Set([...Object.keys(vars), ...secrets]);
   const large = Object.entries(values).filter(([, value]) => Buffer.byteLength(value) > MAX_BYTES);
   const found = large.map(([name]) =>
     failed(`${name} has more than ${MAX_BYTES} bytes, which Cloudflare refuses`, 'Make it shorter.'),
