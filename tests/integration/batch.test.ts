@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { MAX_CALLS } from '../../worker/mem0/inflight.ts';
 import type { PolicyDecision } from '../../worker/policy/policy.ts';
 import { Bench } from './in-process.ts';
 
@@ -109,6 +110,32 @@ describe('a batch that stops half-way', () => {
       detail: 'A batch has at most 3 memories.',
     });
     expect(bench.asked).toEqual([]);
+  });
+
+  it('is, at its largest, as many calls as a request may make', async () => {
+    const { app, inflight } = bench.app();
+    let now = 0;
+    let most = 0;
+    bench.mem0 = async (request) => {
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      now -= 1;
+      const id = new URL(request.url).pathname.split('/').at(-1)!;
+      return Response.json({ id, memory: 'tea', user_id: 'acme:bob', message: 'ok' });
+    };
+    const memories = (count: number) =>
+      Array.from({ length: count }, (_, n) => ({
+        memory_id: `8f14e45f-ceea-4672-8a5b-${String(n).padStart(12, '0')}`,
+      }));
+    const send = (count: number) =>
+      bench.send('/v1/batch/', { method: 'DELETE', body: { memories: memories(count) }, app });
+    expect((await send(1000)).status).toBe(400);
+    expect(bench.asked).toEqual([]);
+    expect((await send(400)).status).toBe(200);
+    expect(bench.asked).toHaveLength(800);
+    expect(bench.asked.length).toBeLessThanOrEqual(MAX_CALLS);
+    expect(most, 'calls at a time').toBeLessThanOrEqual(6);
+    expect(inflight.take(32 * 1024 * 1024)).toBe(true);
   });
 
   it('does nothing at all where one memory is not the tenant’s', async () => {

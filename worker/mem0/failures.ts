@@ -10,6 +10,7 @@ const CODES: { readonly [F in UpstreamFailure]: ProblemCode } = {
   not_json: 'upstream_unreadable',
   too_large: 'upstream_unreadable',
   busy: 'busy',
+  too_many_calls: 'internal',
 };
 
 /**

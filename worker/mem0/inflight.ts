@@ -23,10 +23,17 @@ export class InflightBytes {
   }
 }
 
-/** The bytes that one request holds; given back once, when the request ends. */
+/**
+ * The most calls to Mem0 in one request. The platform allows a thousand subrequests, and what remains is for the
+ * objects: the gate, the log, and up to eight of OwnerIndex.
+ */
+export const MAX_CALLS = 900;
+
+/** What one request has taken of its isolate: bytes, given back once when it ends, and calls to Mem0. */
 export class Hold {
   readonly #inflight: InflightBytes;
   #bytes = 0;
+  #calls = 0;
 
   constructor(inflight: InflightBytes) {
     this.#inflight = inflight;
@@ -37,6 +44,12 @@ export class Hold {
     if (!this.#inflight.take(bytes)) return false;
     this.#bytes += bytes;
     return true;
+  }
+
+  /** Counts a call; false: the request has made as many as it may. */
+  call(): boolean {
+    this.#calls += 1;
+    return this.#calls <= MAX_CALLS;
   }
 
   release(): void {

@@ -28,7 +28,9 @@ export type UpstreamFailure =
   | 'not_json'
   | 'too_large'
   /** The isolate holds too many answer bytes; reading stopped. */
-  | 'busy';
+  | 'busy'
+  /** The request has made as many calls as the platform allows. */
+  | 'too_many_calls';
 
 export interface UpstreamOptions {
   readonly kind: OriginKind;
@@ -63,7 +65,7 @@ export class Upstream {
     return this.#options.inflight.full;
   }
 
-  /** @param hold collects how many bytes the answer holds, to be given back when it has been released. */
+  /** @param hold counts the call and what its answer holds, which is given back when the answer has been released. */
   async call(call: UpstreamCall, traceparent: string | undefined, hold: Hold): Promise<UpstreamAnswer> {
     const { kind, origin, apiKey, timeoutMs } = this.#options;
     const started = Date.now();
@@ -76,6 +78,7 @@ export class Upstream {
       ...(status === undefined ? {} : { status }),
       latencyMs: Date.now() - started,
     });
+    if (!hold.call()) return failed('too_many_calls');
     try {
       const response = await this.#options.fetch(`${origin}${call.path}${query ? `?${query}` : ''}`, {
         method: call.method,
