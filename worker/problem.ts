@@ -27,7 +27,11 @@ export const PROBLEMS = {
   not_served: [501, 'Not served by this gateway', undefined],
   upstream_refused: [400, 'Mem0 refused the request', undefined],
   upstream_unreachable: [502, 'Mem0 could not be reached', 'Try again later.'],
-  upstream_failed: [502, 'Mem0 failed', 'Try again later.'],
+  upstream_failed: [
+    502,
+    'Mem0 failed',
+    'Try again later. If the same ids fail every time and others do not, one of their memories is damaged: the troubleshooting page says how to mend it.',
+  ],
   upstream_unreadable: [502, 'Mem0 gave an answer that cannot be passed on', undefined],
   upstream_timeout: [504, 'Mem0 did not answer in time', 'Try again later.'],
   misconfigured: [503, 'The gateway is not configured', 'Its log lists every bad setting.'],
