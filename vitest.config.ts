@@ -28,7 +28,10 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
-          include: ['{compliance,core,durable-objects,iam,worker,policies,scripts}/**/*.test.ts'],
+          include: [
+            '{compliance,core,durable-objects,iam,worker,policies,scripts}/**/*.test.ts',
+            'tests/vectors/**/*.test.ts',
+          ],
         },
       },
       {

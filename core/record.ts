@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonical, type Json } from './canonical.ts';
+import { hashLeaf } from './merkle.ts';
 import { type LogName, logName } from './names.ts';
 
 /** What a governed operation does; from its catalogue row, never from its HTTP method. */
@@ -102,10 +103,8 @@ export function seal(members: RecordMembers, name: LogName, index: number, time:
 
 /** RFC 6962 §2.1: SHA-256 over 0x00 and the leaf's bytes. Hex. */
 export function leafHash(bytes: Uint8Array): string {
-  return createHash('sha256').update(LEAF_PREFIX).update(bytes).digest('hex');
+  return Buffer.from(hashLeaf(bytes)).toString('hex');
 }
-
-const LEAF_PREFIX = Uint8Array.of(0);
 
 /** Digest of the members as the Worker sent them; what an idempotency key is bound to. Hex. */
 export function membersDigest(members: RecordMembers): string {
