@@ -54,13 +54,9 @@ export function hashesOf(tile: Uint8Array): Uint8Array[] {
   );
 }
 
-/** Hashes one after the other, as a tile keeps them. */
+/** Hashes, or runs of them, one after the other, as a tile keeps them. */
 export function joinHashes(hashes: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(hashes.length * HASH_BYTES);
-  hashes.forEach((hash, i) => {
-    joined.set(hash, i * HASH_BYTES);
-  });
-  return joined;
+  return new Uint8Array(Buffer.concat(hashes));
 }
 
 /**

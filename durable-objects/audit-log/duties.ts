@@ -1,12 +1,17 @@
+import { TILE_WIDTH } from '../../core/tiles.ts';
 import { closeCounters } from './coalesce.ts';
 import { closeOrphans } from './intents.ts';
 import type { Change } from './ledger.ts';
 import type { State } from './schema.ts';
 import type { AuditLogSettings } from './settings.ts';
 import type { Sql } from './sql.ts';
+import { packedLeaves, packLeaves } from './tree.ts';
 
 /** Rows that one turn of a duty handles, so that no alarm keeps requests waiting. */
 const ROWS = 500;
+
+/** Tiles that one turn makes of leaves that an older version left behind: about as much work. */
+const TILES = 20;
 
 type Keeping = Pick<AuditLogSettings, 'keepFlushedMs' | 'keepFlushedBytes'>;
 
@@ -16,7 +21,8 @@ export function runDuties(change: Change): boolean {
   const forked = change.state.fork !== null;
   const orphans = forked ? 0 : closeOrphans(change, ROWS);
   const counters = forked ? 0 : closeCounters(change, ROWS);
-  return [orphans, counters, forget(change)].includes(ROWS);
+  const packed = packLeaves(change.sql, change.state.epoch, change.state.size, TILES);
+  return [orphans, counters, forget(change)].includes(ROWS) || packed === TILES;
 }
 
 function forget({ sql, now }: Change): number {
@@ -68,6 +74,7 @@ export function nextDuty(sql: Sql, state: State): number | undefined {
   ];
   const due = [
     ...(state.fork === null ? writes : []),
+    state.size - packedLeaves(sql, state.epoch) < TILE_WIDTH ? undefined : state.lastTime,
     lazily(at('SELECT min(expires) AS due FROM key')),
     lazily(at('SELECT min(due) AS due FROM intent WHERE orphaned = 1')),
   ];

@@ -37,6 +37,18 @@ const STORAGE_WRITES: readonly Write[] = [
     after: (world) => expect(phases(world)).toBe('outcome intent outcome'),
   },
   {
+    name: 'append that fills a tile',
+    prepare: (world) => void world.append(...Array.from({ length: 254 }, (_, i) => read(`r${i}`))),
+    ...append(read('a'), read('b'), read('c')),
+    after: (world) => {
+      expect(world.store.exec('SELECT level, idx FROM tile')).toEqual([
+        { level: 0, idx: 0 },
+        { level: 1, idx: 0 },
+      ]);
+      expect(world.store.exec('SELECT idx FROM leaf')).toEqual([{ idx: 256 }]);
+    },
+  },
+  {
     name: 'append that closes an intent',
     prepare: (world) => void world.append(intent('a')),
     ...append(outcome('a')),

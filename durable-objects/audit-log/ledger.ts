@@ -1,7 +1,9 @@
 import { logName } from '../../core/names.ts';
 import { type Place, type RecordMembers, type SealedRecord, seal } from '../../core/record.ts';
+import { TILE_WIDTH } from '../../core/tiles.ts';
 import { type State, saveState } from './schema.ts';
 import type { Sql } from './sql.ts';
+import { addLeaf, packLeaves } from './tree.ts';
 
 /**
  * One change of the log, inside one transaction: it reads and moves a copy of the state and is written back at
@@ -31,12 +33,13 @@ export class Change {
     const { sql, state } = this;
     const sealed = seal(members, state, state.size, this.now);
     const place = [state.epoch, state.size];
-    sql.exec('INSERT INTO leaf (epoch, idx, hash) VALUES (?, ?, ?)', ...place, sealed.leaf);
+    addLeaf(sql, state.epoch, state.size, sealed.leaf);
     sql.exec(
       'INSERT INTO record (epoch, idx, time, size, text) VALUES (?, ?, ?, ?, ?)',
       ...[...place, sealed.time, sealed.size, sealed.text],
     );
     state.size++;
+    if (state.size % TILE_WIDTH === 0) packLeaves(sql, state.epoch, state.size, 1);
     state.lastTime = sealed.time;
     state.unflushedBytes += sealed.size;
     return sealed;

@@ -8,6 +8,7 @@ import { loadState, type State } from './schema.ts';
 import type { AuditLogSettings } from './settings.ts';
 import type { SinkState } from './sink.ts';
 import type { Sql } from './sql.ts';
+import { leafAt } from './tree.ts';
 
 export interface Batch {
   readonly log: string;
@@ -73,12 +74,12 @@ export class AuditMachine {
     const name = parseLogName(log);
     const { tenant, shard } = this.#name;
     if (name?.tenant !== tenant || name.shard !== shard) return null;
-    const [row] = this.#sql.exec<{ text: string; leaf: string }>(
-      'SELECT text, hash AS leaf FROM record JOIN leaf USING (epoch, idx) WHERE epoch = ? AND idx = ?',
-      name.epoch,
-      index,
+    const [row] = this.#sql.exec<{ text: string }>(
+      'SELECT text FROM record WHERE epoch = ? AND idx = ?',
+      ...[name.epoch, index],
     );
-    return row ?? null;
+    const leaf = leafAt(this.#sql, name.epoch, index);
+    return row && leaf !== undefined ? { text: row.text, leaf } : null;
   }
 
   /** Does what has fallen due; says whether more is due at once. */
@@ -174,9 +175,7 @@ export class AuditMachine {
   }
 
   #leaf(index: number): string | undefined {
-    const where = [this.state.epoch, index];
-    return this.#sql.exec<{ hash: string }>('SELECT hash FROM leaf WHERE epoch = ? AND idx = ?', ...where)[0]
-      ?.hash;
+    return leafAt(this.#sql, this.state.epoch, index);
   }
 
   /** Records are let go oldest first, so holding one means holding all behind it. */

@@ -7,7 +7,8 @@ import type { Sql } from './sql.ts';
  * | table   | a row is                                | written by          | kept                                            |
  * |---------|-----------------------------------------|---------------------|-------------------------------------------------|
  * | state   | the log: name, head, watermark, fork    | every change        | for good                                        |
- * | leaf    | a record's leaf hash                    | append              | for good, also when the record has left         |
+ * | leaf    | the leaf hash of a record               | append              | until it is in a tile                           |
+ * | tile    | 256 hashes of the tree, fewer at its edge | append, pack duty | for good, also when the records have left       |
  * | record  | a record's canonical text               | append              | until Postgres has it, and the keep time after  |
  * | key     | an idempotency key and its answer       | append              | 24 h; 10 min for a coalesced repeat             |
  * | intent  | an intent without its own outcome       | append, orphan duty | until its outcome; 7 days once it is orphaned   |
@@ -32,6 +33,10 @@ CREATE TABLE IF NOT EXISTS leaf (
   epoch INTEGER NOT NULL, idx INTEGER NOT NULL, hash TEXT NOT NULL,
   PRIMARY KEY (epoch, idx)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tile (
+  epoch INTEGER NOT NULL, level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL,
+  PRIMARY KEY (epoch, level, idx)
+);
 CREATE TABLE IF NOT EXISTS record (
   epoch INTEGER NOT NULL, idx INTEGER NOT NULL, time INTEGER NOT NULL, size INTEGER NOT NULL, text TEXT NOT NULL,
   PRIMARY KEY (epoch, idx)
@@ -53,7 +58,9 @@ CREATE TABLE IF NOT EXISTS counter (
 CREATE INDEX IF NOT EXISTS counter_end ON counter (window_end);
 `;
 
-const VERSION = 1;
+/** 1 had every leaf hash in `leaf` for good. What it left behind is packed into tiles in turns (duties.ts). */
+const VERSION = 2;
+const BEFORE_TILES = 1;
 
 export interface State {
   readonly tenant: string;
@@ -98,6 +105,10 @@ export function loadState(sql: Sql, name: { tenant: string; shard: number }): St
       'INSERT INTO state VALUES (1, ?, ?, ?, 1, 0, 0, 0, 0, 0, 0, NULL)',
       ...[VERSION, name.tenant, name.shard],
     );
+    return loadState(sql, name);
+  }
+  if (row.version === BEFORE_TILES) {
+    sql.exec('UPDATE state SET version = ?', VERSION);
     return loadState(sql, name);
   }
   if (row.version !== VERSION) throw new Error('the log is stored in a form of another version');

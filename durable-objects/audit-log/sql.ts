@@ -1,4 +1,4 @@
-export type SqlValue = string | number | null;
+export type SqlValue = string | number | null | Uint8Array;
 export type SqlRow = { readonly [column: string]: SqlValue };
 
 /** The object's own SQLite: synchronous, so that nothing can come between reading a log's head and moving it. */

@@ -1,6 +1,10 @@
 import { canonical, type Json } from '../../../core/canonical.ts';
+import { Frontier, rootOf, sameHash } from '../../../core/merkle.ts';
 import { type AuditRecord, leafHash, type RecordMembers } from '../../../core/record.ts';
+import { TILE_WIDTH } from '../../../core/tiles.ts';
 import { AuditMachine } from '../machine.ts';
+import type { Sql } from '../sql.ts';
+import { leafAt, packedLeaves, treeSize, treeSource } from '../tree.ts';
 import type { World } from './world.ts';
 
 /** What the log is, from the object and the database together. */
@@ -29,13 +33,7 @@ function checkStorage({ store, sink, machine, settings }: World): Whole {
   const { state, log } = machine;
   const read = new AuditMachine(store, settings, state).state;
   must(JSON.stringify(read) === JSON.stringify(state), 'the object’s state is not what is stored');
-  const leaves = store
-    .exec<{ idx: number; hash: string }>('SELECT idx, hash FROM leaf ORDER BY idx')
-    .map(({ idx, hash }, i) => {
-      must(idx === i, `leaf ${i} is missing`);
-      return hash;
-    });
-  must(leaves.length === state.size, 'the head is not the number of leaves');
+  const leaves = checkTree(store, state);
   const held = store.exec<HeldRow>('SELECT idx, time, size, text FROM record ORDER BY idx');
   const gone = state.size - held.length;
   must(gone <= state.flushed, 'a record left before the database had it');
@@ -75,6 +73,22 @@ function checkStorage({ store, sink, machine, settings }: World): Whole {
   must(state.unflushedBytes === bytes(state.flushed, state.size), 'the unflushed bytes are miscounted');
   must(state.heldBytes === bytes(0, state.flushed), 'the held bytes are miscounted');
   return { log, leaves, texts, records };
+}
+
+/** The leaves, from tiles and rows, and that the tree over them is the one that the leaves make. */
+function checkTree(store: Sql, { epoch, size }: { readonly epoch: number; readonly size: number }): string[] {
+  must(treeSize(store, epoch) === size, 'the head is not the number of leaves');
+  const frontier = new Frontier();
+  const leaves = Array.from({ length: size }, (_, i) => {
+    const leaf = leafAt(store, epoch, i);
+    must(leaf !== undefined, `leaf ${i} is missing`);
+    frontier.append(new Uint8Array(Buffer.from(leaf!, 'hex')));
+    return leaf!;
+  });
+  if (size - packedLeaves(store, epoch) < TILE_WIDTH) {
+    must(sameHash(rootOf(size, treeSource(store, epoch)), frontier.root), 'the tiles are another tree');
+  }
+  return leaves;
 }
 
 /** Invariant 5: each place that a caller was told is taken, with that hash, by what it sent. */

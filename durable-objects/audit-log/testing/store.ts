@@ -50,6 +50,11 @@ export class MemoryStore implements Sql {
     }
   }
 
+  /** Statements of the last transaction that wrote. */
+  get writes(): number {
+    return this.#writes;
+  }
+
   /** Makes the next transaction that gets that far fail, once. */
   fail(fault: StorageFault): void {
     this.#fault = fault;
