@@ -117,7 +117,10 @@ function checkTold({ sent }: World, { log, leaves, texts, records }: Whole): voi
   );
   const once = new Set(written.map(({ request_id, phase }) => `${request_id}:${phase}`));
   must(once.size === written.length, 'a request was stored twice');
-  const events = records.filter(({ phase }) => phase === 'event').map(({ request_id }) => request_id);
+  // Per key: a request's intent and its outcome may each have been sent as two things.
+  const events = records
+    .filter(({ phase }) => phase === 'event')
+    .map(({ request_id, detail }) => `${request_id} ${detail?.index}`);
   must(new Set(events).size === events.length, 'a conflict was reported twice');
 }
 
