@@ -28,6 +28,12 @@ export interface TouchedIds {
   readonly cut?: true;
 }
 
+/** Where a record stood in an epoch that was closed by a fork; nested when there was more than one. */
+export interface Was extends Place {
+  readonly time: number;
+  readonly was?: Was;
+}
+
 export interface Outcome {
   readonly result: 'success' | 'failure' | 'unknown';
   /** The status that the caller was given; absent when the gateway does not know. */
@@ -71,7 +77,7 @@ export interface RecordMembers {
   /** Facts of an `event`, and of an `invalid_request` the place of the fault. */
   readonly detail?: { readonly [name: string]: Json };
   /** After a fork: where the record stood in the closed epoch. */
-  readonly was?: Place & { readonly time: number };
+  readonly was?: Was;
 }
 
 /** A record as it is stored and hashed. */
@@ -99,6 +105,24 @@ export function seal(members: RecordMembers, name: LogName, index: number, time:
   const text = canonical({ ...members, log, index, time } as unknown as Json);
   const bytes = Buffer.from(text, 'utf8');
   return { place: { log, index }, time, text, size: bytes.length, leaf: leafHash(bytes) };
+}
+
+/** A record without its place: what the Worker sent, or the object made. After a fork, without where it was, too. */
+export function membersOf({
+  log: _,
+  index: __,
+  time: ___,
+  was: ____,
+  ...members
+}: AuditRecord): RecordMembers {
+  return members;
+}
+
+/** The record as it stood before a fork, byte for byte when it is made canonical; `undefined` when it was in none. */
+export function beforeFork({ was, ...record }: AuditRecord): AuditRecord | undefined {
+  if (!was) return undefined;
+  const { was: earlier, ...place } = was;
+  return { ...record, ...place, ...(earlier ? { was: earlier } : {}) };
 }
 
 /** RFC 6962 §2.1: SHA-256 over 0x00 and the leaf's bytes. Hex. */

@@ -288,3 +288,44 @@ describe('a record that Postgres will not take', () => {
     expect(await refusal(call)).toMatchObject({ code: '22023' });
   });
 });
+
+describe('stored_records', () => {
+  const from = async (log: string, first: number) =>
+    (
+      await writer.query('select index::int, canonical, bytes from audit.stored_records($1, $2)', [
+        log,
+        first,
+      ])
+    ).rows;
+
+  it('gives what is stored from an index on, in order, quarantined records as bytes', async () => {
+    const log = newLog();
+    const rows = records(log, 0, 3);
+    await append(writer, log, 0, rows.slice(0, 2));
+    const bytes = Buffer.from('{"a":"\\u0000"}');
+    await writer.query('select audit.quarantine($1, 2, $2, $3)', [log, bytes, '22P05']);
+    expect(await from(log, 1)).toEqual([
+      { index: 1, canonical: rows[1]!.text, bytes: null },
+      { index: 2, canonical: null, bytes: bytes.toString('hex') },
+    ]);
+    expect(await from(log, 3)).toEqual([]);
+    expect(await from(newLog(), 0)).toEqual([]);
+  });
+
+  it('gives a page, and always one record', async () => {
+    const log = newLog();
+    await append(writer, log, 0, records(log, 0, 600));
+    expect(await from(log, 0)).toHaveLength(500);
+    expect(await from(log, 500)).toHaveLength(100);
+    const large = newLog();
+    const session = 'x'.repeat(1_500_000);
+    await append(
+      writer,
+      large,
+      0,
+      [0, 1, 2].map((index) => record(large, index, { session })),
+    );
+    expect(await from(large, 0)).toHaveLength(2);
+    expect(await from(large, 2)).toHaveLength(1);
+  });
+});

@@ -18,8 +18,8 @@ export interface Database {
 
 export interface Cluster {
   readonly postgres: Postgres;
-  /** A migrated database of its own, copied from the template. */
-  fresh(): Promise<Database>;
+  /** A database of its own, copied from one that nobody is connected to; absent: one that was just migrated. */
+  fresh(from?: Database): Promise<Database>;
   stop(): Promise<void>;
 }
 
@@ -40,9 +40,9 @@ export async function startCluster(): Promise<Cluster> {
   let databases = 0;
   return {
     postgres,
-    async fresh() {
+    async fresh(from) {
       const name = `test_${++databases}`;
-      await postgres.createDatabase(name, TEMPLATE);
+      await postgres.createDatabase(name, from?.name ?? TEMPLATE);
       const url = (who: Who) => postgres.url(who, name);
       return {
         name,

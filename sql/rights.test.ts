@@ -97,6 +97,7 @@ const WRITERS_ONLY = [
   `select audit.quarantine('acme~0~1', 3, '', '00000')`,
   `select audit.log_state('acme~0~1')`,
   `select audit.leaf_at('acme~0~1', 0)`,
+  `select * from audit.stored_records('acme~0~1', 0)`,
   'select audit.ensure_partitions()',
 ];
 
@@ -273,6 +274,7 @@ describe('everybody else', () => {
       'log_state',
       'migrations',
       'quarantine',
+      'stored_records',
     ]);
     for (const { proconfig } of rows) expect(proconfig).toContain('search_path=pg_catalog, audit, pg_temp');
   });

@@ -62,6 +62,12 @@ export const EVENTS = {
       'A log and Postgres contradict each other. The log acknowledges nothing, and its requests get 503.',
     remedy: 'Do not write to the database. See the troubleshooting of forks.',
   },
+  audit_recovery: {
+    fields: ['log', 'head', 'cause'],
+    means:
+      'The fork has lasted, and the log goes on in its next epoch. Its requests get 503 until audit_recovered.',
+    remedy: 'None, but to know why storage went back. See the troubleshooting of forks.',
+  },
   audit_flush_failed: {
     fields: ['log', 'failure', 'failures'],
     means: 'Postgres did not take a batch. Records wait in the log, and requests go on.',

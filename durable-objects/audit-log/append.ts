@@ -85,6 +85,21 @@ interface KeptPlace {
   readonly leaf: string;
 }
 
+/** Remembers an answer that was given before this object knew of it; not over one that it gave itself. */
+export function rememberKey(
+  change: Change,
+  name: string,
+  digest: string,
+  place: KeptPlace,
+  time: number,
+): void {
+  if (time + KEY_MS <= change.now) return;
+  change.sql.exec(
+    'INSERT INTO key (name, digest, epoch, idx, leaf, expires) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    ...[name, digest, place.epoch, place.idx, place.leaf, time + KEY_MS],
+  );
+}
+
 function remember(change: Change, name: string, digest: string, place: KeptPlace, forMs: number): void {
   change.sql.exec(
     'INSERT INTO key (name, digest, epoch, idx, leaf, expires) VALUES (?, ?, ?, ?, ?, ?)',

@@ -21,7 +21,8 @@ export function runDuties(change: Change): boolean {
   const forked = change.state.fork !== null;
   const orphans = forked ? 0 : closeOrphans(change, ROWS);
   const counters = forked ? 0 : closeCounters(change, ROWS);
-  const packed = packLeaves(change.sql, change.state.epoch, change.state.size, TILES);
+  const { epoch, size } = change.state;
+  const packed = forked ? 0 : packLeaves(change.sql, epoch, size, TILES);
   return [orphans, counters, forget(change)].includes(ROWS) || packed === TILES;
 }
 
@@ -71,10 +72,10 @@ export function nextDuty(sql: Sql, state: State): number | undefined {
   const writes = [
     at('SELECT min(due) AS due FROM intent WHERE orphaned = 0'),
     at('SELECT min(window_end) AS due FROM counter'),
+    state.size - packedLeaves(sql, state.epoch) < TILE_WIDTH ? undefined : state.lastTime,
   ];
   const due = [
     ...(state.fork === null ? writes : []),
-    state.size - packedLeaves(sql, state.epoch) < TILE_WIDTH ? undefined : state.lastTime,
     lazily(at('SELECT min(expires) AS due FROM key')),
     lazily(at('SELECT min(due) AS due FROM intent WHERE orphaned = 1')),
   ];

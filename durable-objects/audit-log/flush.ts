@@ -1,4 +1,4 @@
-import type { AuditMachine, Batch } from './machine.ts';
+import type { AuditMachine, Batch, ForkCause } from './machine.ts';
 import { type AuditSink, SinkFailure, type SinkState } from './sink.ts';
 
 export type Log = (event: string, fields: { readonly [name: string]: string | number | boolean }) => void;
@@ -19,6 +19,19 @@ const MAX_BACKOFF_MS = 60_000;
 /** A flush does at most this many calls, so that an alarm ends; what is left waits for the next. */
 const MAX_CALLS = 50;
 
+const SOON_MS = 15_000;
+/** Nothing is lost while it lasts, and the database may be another one by mistake. */
+const LATER_MS = 600_000;
+
+/** How long a fork is looked at before the log goes on in another epoch; until then 503. */
+const PATIENCE_MS: { readonly [C in ForkCause]: number } = {
+  head_ahead: SOON_MS,
+  leaf_differs: SOON_MS,
+  record_differs: SOON_MS,
+  later_epoch: SOON_MS,
+  records_gone: LATER_MS,
+};
+
 /**
  * Sends records to Postgres and moves the watermark, in the same way after a start as ever: what Postgres has is
  * asked and compared first, then batches follow. It awaits between reading and writing, which is sound because a
@@ -36,6 +49,8 @@ export class Flusher {
   #madePartitions = false;
   #failures = 0;
   #lastFailure: string | undefined;
+  /** The fork that was found, and when this instance first saw it. */
+  #fork: { readonly cause: ForkCause; readonly since: number } | undefined;
 
   constructor(options: FlushOptions) {
     this.#options = options;
@@ -87,6 +102,7 @@ export class Flusher {
   async #flush(): Promise<void> {
     const { machine, sink, now } = this.#options;
     if (!this.#compared || machine.state.fork !== null || machine.pruneDue(now())) {
+      if (!(await this.#leaveFork())) return;
       this.#compare(await sink.state(machine.log));
     }
     for (let calls = 0; calls < MAX_CALLS; calls++) {
@@ -104,6 +120,27 @@ export class Flusher {
         await this.#recover(error, batch);
       }
     }
+  }
+
+  /** Goes on into the next epoch once a fork has lasted. False: some of that is left for the next flush. */
+  async #leaveFork(): Promise<boolean> {
+    const { machine, sink, log, now } = this.#options;
+    if (!machine.nextStep()) {
+      const { since, cause } = this.#fork ?? {};
+      if (since === undefined || now() - since < PATIENCE_MS[cause!]) return true;
+      const state = await sink.state(machine.log);
+      const found = machine.compare(state, now());
+      if (found.kind !== 'forked' || found.cause !== cause) return true;
+      log('audit_recovery', { log: machine.log, cause, head: state.head });
+      machine.beginRecovery(state, now());
+    }
+    for (let calls = 0; calls < MAX_CALLS; calls++) {
+      const step = machine.nextStep();
+      if (!step) return true;
+      if (step.kind === 'append_again') machine.appendAgain(now());
+      else machine.takeIn(step.first, await sink.records(step.log, step.first), now());
+    }
+    return machine.nextStep() === undefined;
   }
 
   /** What to do about a refusal that waiting alone would not mend. @throws SinkFailure when it would. */
@@ -149,9 +186,11 @@ export class Flusher {
       if (this.#lastFailure !== `fork_${cause}`) {
         log('audit_fork', { log: machine.log, size, head: state.head, cause });
       }
+      if (this.#fork?.cause !== cause) this.#fork = { cause, since: now() };
       // Looked at again with growing pauses: a database restored by mistake may come back.
       throw new SinkFailure('transient', `fork_${cause}`);
     }
+    this.#fork = undefined;
     if (comparison.kind === 'database_back') {
       log('audit_database_back', { log: machine.log, head: state.head, flushed: comparison.from });
     } else if (before !== null) {

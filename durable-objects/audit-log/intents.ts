@@ -48,6 +48,40 @@ export function closesIntent(change: Change, members: RecordMembers): RecordMemb
   };
 }
 
+/** What a record that only Postgres had says of an intent: that it is open, closed as unknown, or done with. */
+export function learnIntent(
+  change: Change,
+  members: RecordMembers,
+  place: { readonly epoch: number; readonly idx: number },
+  orphanAfterMs: number,
+): void {
+  const { phase, reasons, intent, request_id: id } = members;
+  if (phase === 'intent' && !knowsIntent(change, members)) openIntent(change, members, place, orphanAfterMs);
+  if (intent === undefined) return;
+  const [row] = change.sql.exec<IntentRow>('SELECT * FROM intent WHERE request_id = ?', id);
+  if (!row) return;
+  if (row.orphaned === 0) change.state.openIntents--;
+  if (phase === 'outcome' && reasons.includes('orphaned')) orphan(change, id);
+  else change.sql.exec('DELETE FROM intent WHERE request_id = ?', id);
+}
+
+/** An intent stands in another place now, because its record was appended again. Postgres may have another's there. */
+export function moveIntent(
+  { sql }: Change,
+  requestId: string,
+  from: { readonly epoch: number; readonly idx: number },
+  to: { readonly epoch: number; readonly idx: number },
+): void {
+  sql.exec(
+    'UPDATE intent SET epoch = ?, idx = ? WHERE request_id = ? AND epoch = ? AND idx = ?',
+    ...[to.epoch, to.idx, requestId, from.epoch, from.idx],
+  );
+}
+
+function orphan({ sql, now }: Change, requestId: string): void {
+  sql.exec('UPDATE intent SET orphaned = 1, due = ? WHERE request_id = ?', now + CORRECTABLE_MS, requestId);
+}
+
 /** Closes intents whose outcome never came, oldest first: what became of them is not known. */
 export function closeOrphans(change: Change, most: number): number {
   const rows = change.sql.exec<IntentRow>(
@@ -63,10 +97,7 @@ export function closeOrphans(change: Change, most: number): number {
       outcome: { result: 'unknown' },
       intent: change.place(row.epoch, row.idx),
     });
-    change.sql.exec(
-      'UPDATE intent SET orphaned = 1, due = ? WHERE request_id = ?',
-      ...[change.now + CORRECTABLE_MS, row.request_id],
-    );
+    orphan(change, row.request_id);
     change.state.openIntents--;
   }
   return rows.length;

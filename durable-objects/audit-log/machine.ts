@@ -4,6 +4,7 @@ import type { AppendAnswer, AppendEntry, HeldRecord } from '../../core/rpc.ts';
 import { appendEntry } from './append.ts';
 import { nextDuty, nextPrune, prune, runDuties } from './duties.ts';
 import { type Change, change } from './ledger.ts';
+import { appendAgain, beginRecovery, nextStep, type RecoveryStep, takeIn } from './recovery.ts';
 import { loadState, type State } from './schema.ts';
 import type { AuditLogSettings } from './settings.ts';
 import type { SinkState } from './sink.ts';
@@ -161,6 +162,25 @@ export class AuditMachine {
     this.#change(wall, ({ state }) => {
       state.fork = cause;
     });
+  }
+
+  /** The next step out of a fork; `undefined` when no recovery is under way. */
+  nextStep(): RecoveryStep | undefined {
+    return nextStep(this.#sql, this.state);
+  }
+
+  /** Begins the recovery of a log that is forked. Directly behind `compare`, with the same state of Postgres. */
+  beginRecovery(sink: SinkState, wall: number): void {
+    this.#change(wall, (current) => beginRecovery(current, sink));
+  }
+
+  /** Takes in what Postgres holds of the log that the step names, from its index on. */
+  takeIn(first: number, texts: readonly string[], wall: number): void {
+    this.#change(wall, (current) => takeIn(current, first, texts, this.#settings.orphanAfterMs));
+  }
+
+  appendAgain(wall: number): void {
+    this.#change(wall, appendAgain);
   }
 
   #forkCause({ head, lastLeaf, highestEpoch }: SinkState): ForkCause | undefined {

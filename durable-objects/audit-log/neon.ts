@@ -59,6 +59,13 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
       ask(async () =>
         stateOf(await sql()`select head, last_leaf, highest_epoch from audit.log_state(${log})`),
       ),
+    records: (log, first) =>
+      ask(async () =>
+        textsOf(
+          await sql()`select index, canonical, bytes from audit.stored_records(${log}, ${first})`,
+          first,
+        ),
+      ),
     ensurePartitions: () =>
       ask(async () => {
         await sql()`select audit.ensure_partitions()`;
@@ -76,6 +83,16 @@ function stateOf(rows: unknown): SinkState {
     throw new SinkFailure('transient', 'unreadable');
   }
   return { head, lastLeaf: lastLeaf as string | null, highestEpoch };
+}
+
+/** Strict as well: a record that was left out would be taken for one that Postgres lacks. */
+function textsOf(rows: unknown, first: number): string[] {
+  return (rows as { index: unknown; canonical: unknown; bytes: unknown }[]).map((row, at) => {
+    if (countOf(row.index) !== first + at) throw new SinkFailure('transient', 'unreadable');
+    if (typeof row.canonical === 'string') return row.canonical;
+    if (typeof row.bytes !== 'string') throw new SinkFailure('transient', 'unreadable');
+    return Buffer.from(row.bytes, 'hex').toString('utf8');
+  });
 }
 
 /** Strict, because a head of 0 that nobody said would have the whole log sent again. */

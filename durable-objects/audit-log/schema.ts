@@ -13,6 +13,7 @@ import type { Sql } from './sql.ts';
  * | key     | an idempotency key and its answer       | append              | 24 h; 10 min for a coalesced repeat             |
  * | intent  | an intent without its own outcome       | append, orphan duty | until its outcome; 7 days once it is orphaned   |
  * | counter | an open coalescing key                  | append              | until its window closes                         |
+ * | recovery | how far the recovery of a fork has come | recovery            | until it is over                                |
  */
 const TABLES = `
 CREATE TABLE IF NOT EXISTS state (
@@ -56,6 +57,11 @@ CREATE TABLE IF NOT EXISTS counter (
   epoch INTEGER NOT NULL, idx INTEGER NOT NULL, leaf TEXT NOT NULL, members TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS counter_end ON counter (window_end);
+CREATE TABLE IF NOT EXISTS recovery (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  cause TEXT NOT NULL, epoch INTEGER NOT NULL, last INTEGER NOT NULL,
+  taking INTEGER NOT NULL, start INTEGER NOT NULL, next INTEGER NOT NULL, lacks INTEGER
+);
 `;
 
 /** 1 had every leaf hash in `leaf` for good. What it left behind is packed into tiles in turns (duties.ts). */

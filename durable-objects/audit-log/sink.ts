@@ -16,6 +16,8 @@ export interface AuditSink {
   quarantine(log: string, index: number, text: string, sqlstate: string): Promise<SinkState>;
   /** @throws SinkFailure */
   state(log: string): Promise<SinkState>;
+  /** The canonical texts of records from `first` on, in order; as many as fit into an answer. @throws SinkFailure */
+  records(log: string, first: number): Promise<readonly string[]>;
   /** @throws SinkFailure */
   ensurePartitions(): Promise<void>;
 }

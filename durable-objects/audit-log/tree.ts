@@ -1,5 +1,5 @@
 import { HASH_BYTES, type HashSource } from '../../core/merkle.ts';
-import { joinHashes, TILE_WIDTH, tileRoot, tileSource } from '../../core/tiles.ts';
+import { hashesOf, joinHashes, TILE_WIDTH, tileRoot, tileSource } from '../../core/tiles.ts';
 import type { Sql } from './sql.ts';
 
 /**
@@ -86,6 +86,29 @@ export function leafAt(sql: Sql, epoch: number, index: number): string | undefin
   const first = (index % TILE_WIDTH) * HASH_BYTES;
   const hash = readTile(sql, epoch, 0, Math.floor(index / TILE_WIDTH))?.subarray(first, first + HASH_BYTES);
   return hash === undefined ? undefined : Buffer.from(hash).toString('hex');
+}
+
+/** Cuts an epoch's tree to its first `size` leaves. */
+export function truncateTree(sql: Sql, epoch: number, size: number): void {
+  const edge = Math.floor(size / TILE_WIDTH);
+  const whole = readTile(sql, epoch, 0, edge);
+  sql.exec('DELETE FROM leaf WHERE epoch = ? AND idx >= ?', epoch, size);
+  for (const [at, hash] of (whole ? hashesOf(whole) : []).slice(0, size % TILE_WIDTH).entries()) {
+    addLeaf(sql, epoch, edge * TILE_WIDTH + at, Buffer.from(hash).toString('hex'));
+  }
+  sql.exec('DELETE FROM tile WHERE epoch = ? AND level = 0 AND idx >= ?', epoch, edge);
+  const [{ top }] = sql.exec<{ top: number | null }>(
+    'SELECT max(level) AS top FROM tile WHERE epoch = ?',
+    epoch,
+  ) as [{ top: number | null }];
+  let hashes = edge;
+  for (let level = 1; level <= (top ?? 0); level++) {
+    const tile = Math.floor(hashes / TILE_WIDTH);
+    const kept = readTile(sql, epoch, level, tile)?.slice(0, (hashes % TILE_WIDTH) * HASH_BYTES);
+    sql.exec('DELETE FROM tile WHERE epoch = ? AND level = ? AND idx >= ?', epoch, level, tile);
+    if (kept && kept.length > 0) writeTile(sql, epoch, level, tile, kept);
+    hashes = tile;
+  }
 }
 
 /** How many leaves of an epoch are here. */

@@ -86,13 +86,15 @@ export function auditRig(writerUrl: string, endpoint: string, timeoutMs = 10_000
   const store = new MemoryStore();
   const logged: [string, object][] = [];
   let url = writerUrl;
+  let skewMs = 0;
+  const now = () => Date.now() + skewMs;
   const start = () => {
     const machine = new AuditMachine(store, SETTINGS, { tenant: 'acme', shard: 0 });
     const flusher = new Flusher({
       machine,
       sink: neonSink(url, endpoint, timeoutMs),
       log: (event, fields) => logged.push([event, fields]),
-      now: Date.now,
+      now,
       batchRows: SETTINGS.batchRows,
       intervalMs: SETTINGS.flushIntervalMs,
       random: () => 0.5,
@@ -113,12 +115,22 @@ export function auditRig(writerUrl: string, endpoint: string, timeoutMs = 10_000
     },
     /** The leaf hashes that the callers are told. @throws when one is refused */
     append(...entries: AppendEntry[]): string[] {
-      return running.machine.append(entries, Date.now()).map((answer) => {
+      return running.machine.append(entries, now()).map((answer) => {
         if (!answer.ok) throw new Error(answer.code);
         return answer.leaf;
       });
     },
     restart() {
+      running = start();
+    },
+    /** Moves the object's clock. */
+    pass(ms: number) {
+      skewMs += ms;
+    },
+    snapshot: () => store.snapshot(),
+    /** The object's storage as it was, and a new start over it. */
+    goBack(to: ReturnType<typeof store.snapshot>) {
+      store.restore(to);
       running = start();
     },
     /** Another database, as after a change of settings and the restart that it brings. */

@@ -28,6 +28,8 @@ export interface RigOptions {
 export interface Rig {
   readonly url: string;
   readonly port: number;
+  /** Where the objects' storage is, under `objects`. */
+  readonly dir: string;
   readonly issuer: FakeIssuer;
   readonly cluster: Cluster;
   readonly database: Database;
@@ -43,7 +45,7 @@ export interface Rig {
   /** Waits until Postgres holds records that satisfy `enough`. */
   recorded(enough: (records: AuditRecord[]) => boolean): Promise<AuditRecord[]>;
   /** Kills the gateway without warning and starts it again over the same storage. */
-  restartGateway(env?: { readonly [name: string]: string }): Promise<void>;
+  restartGateway(env?: { readonly [name: string]: string }, between?: () => Promise<void>): Promise<void>;
   restartNeon(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -107,6 +109,7 @@ export async function startRig({
   const rig: Rig = {
     url: gateway.url,
     port,
+    dir,
     issuer: keys.issuer,
     cluster,
     database,
@@ -150,8 +153,9 @@ export async function startRig({
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },
-    async restartGateway(more = {}) {
+    async restartGateway(more = {}, between) {
       await rig.gateway.kill();
+      await between?.();
       env = { ...env, ...more };
       rig.gateway = await startGateway(port);
     },

@@ -2,7 +2,7 @@ import { parseLogName } from '../../../core/names.ts';
 import { leafHash } from '../../../core/record.ts';
 import { type AuditSink, SinkFailure, type SinkState } from '../sink.ts';
 
-export type SinkCall = 'append' | 'quarantine' | 'state' | 'ensurePartitions';
+export type SinkCall = 'append' | 'quarantine' | 'state' | 'records' | 'ensurePartitions';
 
 /** `before`: nothing was stored; `after`: everything was, and the answer was lost. */
 export interface SinkFault {
@@ -32,6 +32,8 @@ export class ModelSink implements AuditSink {
   partitionsEnd = Number.POSITIVE_INFINITY;
   /** What `ensurePartitions` moves that end to. */
   partitionsTo = Number.POSITIVE_INFINITY;
+  /** Records in one page. */
+  pageRows = 500;
   /** Awaited by each call before it does anything. */
   gate: Promise<void> = Promise.resolve();
 
@@ -75,6 +77,15 @@ export class ModelSink implements AuditSink {
   async state(log: string): Promise<SinkState> {
     this.calls.push({ call: 'state' });
     return this.#call('state', () => this.#state(log));
+  }
+
+  async records(log: string, first: number): Promise<readonly string[]> {
+    this.calls.push({ call: 'records', first });
+    return this.#call('records', () =>
+      this.rows(log)
+        .slice(first, first + this.pageRows)
+        .map(({ text }) => text),
+    );
   }
 
   async ensurePartitions(): Promise<void> {

@@ -13,6 +13,7 @@ const RIGHTS: { readonly [role in GatewayRole]: readonly string[] } = {
     'execute log_state',
     'execute migrations',
     'execute quarantine',
+    'execute stored_records',
   ],
   audit_reader: [
     'execute leaf_hash',
