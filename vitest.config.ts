@@ -1,5 +1,6 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { formatSignerKey, signerKey } from './core/note.ts';
 
 /** Settings of the Worker in the workerd project; nothing listens at these addresses. */
 const WORKERD_SETTINGS = {
@@ -18,6 +19,8 @@ const WORKERD_SETTINGS = {
   AUDIT_WRITER_URL: 'postgresql://writer@127.0.0.1:9/audit',
   AUDIT_READER_URL: 'postgresql://reader@127.0.0.1:9/audit',
   AUDIT_SQL_ENDPOINT: 'http://127.0.0.1:9/sql',
+  AUDIT_ORIGIN: 'gateway.test',
+  AUDIT_SIGNING_KEY: formatSignerKey(signerKey('gateway.test', new Uint8Array(32).fill(1))),
   AUDIT_PSEUDONYM_KEY: `test:${Buffer.alloc(32, 1).toString('base64url')}`,
 };
 

@@ -78,12 +78,40 @@ export interface HeldRecord {
   readonly leaf: string;
 }
 
+/** A checkpoint that Postgres has stored. */
+export interface SignedCheckpoint {
+  readonly size: number;
+  /** Hex. */
+  readonly root: string;
+  /** The signed note (C2SP tlog-checkpoint). */
+  readonly note: string;
+  /** When Postgres stored it, in milliseconds since the epoch. */
+  readonly signedMs: number;
+}
+
+export type CheckpointAnswer =
+  | ({ readonly ok: true; readonly log: string } & SignedCheckpoint)
+  /** `empty`: the log has no record. `unavailable`: it cannot be signed at the moment. */
+  | { readonly ok: false; readonly code: 'empty' | 'unavailable' };
+
+/** That a record is in the tree of the first `size` records of its log; hashes are hex. */
+export interface InclusionProof {
+  readonly leaf: string;
+  readonly proof: readonly string[];
+}
+
 export interface AuditLogRpc {
   /** One answer per entry, in order; one refused entry never fails another. */
   append(entries: readonly AppendEntry[]): Promise<AppendAnswer[]>;
   status(): Promise<LogStatus>;
   /** A record that is still held here, whatever Postgres has; `null`: it left, or never was. */
   record(place: Place): Promise<HeldRecord | null>;
+  /** Sends what waits to Postgres and signs a checkpoint of it, unless the last one is of that size. */
+  checkpoint(): Promise<CheckpointAnswer>;
+  /** `null`: the log has no such record, or no such size. */
+  inclusion(place: Place, size: number): Promise<InclusionProof | null>;
+  /** Hex hashes; `null`: the log has no such sizes. */
+  consistency(log: string, from: number, to: number): Promise<readonly string[] | null>;
 }
 
 // ---- OwnerIndex ------------------------------------------------------------------------------------------

@@ -152,8 +152,10 @@ test('start shows where everything is, tokens come alone, and Ctrl-C leaves noth
       new RegExp(`^curl .*${gateway}/.*\\$\\(npm run -s token -- --role ${role} --tenant acme\\)"$`, 'm'),
     );
   expect(await (await fetch(`${gateway}/`)).json()).toEqual([
+    'AUDIT_ORIGIN',
     'AUDIT_PSEUDONYM_KEY',
     'AUDIT_READER_URL',
+    'AUDIT_SIGNING_KEY',
     'AUDIT_SQL_ENDPOINT',
     'AUDIT_WRITER_URL',
     'ENVIRONMENT',

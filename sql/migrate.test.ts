@@ -13,6 +13,7 @@ const ALL = [
   '0004_append',
   '0005_rights',
   '0006_migrations',
+  '0007_checkpoints',
   '0009_recovery',
 ];
 

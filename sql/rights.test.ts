@@ -27,6 +27,12 @@ beforeAll(async () => {
       '22P05',
     ]);
   }
+  for (const log of ['acme~0~1', 'globex~0~1']) {
+    const root = Buffer.alloc(32, 1);
+    const note = `gateway.test/${log}\n1\n${root.toString('base64')}\n\n\u2014 k s\n`;
+    await writer.query('select audit.store_checkpoint($1, 1, $2, $3)', [log, root, note]);
+    await writer.query(`select audit.store_cosignature($1, 1, $2, 'w', '00000000', 1, 'line')`, [log, root]);
+  }
   partition = (await owner.query('select tableoid::regclass::text as name from audit.record limit 1')).rows[0]
     .name;
 });
@@ -51,6 +57,14 @@ const FORBIDDEN = [
   'truncate PARTITION',
   'truncate audit.log_head',
   'truncate audit.quarantined',
+  `insert into audit.checkpoint (log, size, root, note) values ('acme~0~1', 1, sha256(''), '')`,
+  `update audit.checkpoint set note = ''`,
+  'delete from audit.checkpoint',
+  'truncate audit.checkpoint',
+  `insert into audit.cosignature (log, size, witness, key_hash, seconds, line) values ('a~0~1', 1, 'w', '', 0, '')`,
+  `update audit.cosignature set line = ''`,
+  'delete from audit.cosignature',
+  'truncate audit.cosignature',
   'drop table audit.record cascade',
   'drop table PARTITION',
   'drop schema audit cascade',
@@ -88,6 +102,8 @@ const READERS_ONLY = [
   'select count(*) from audit.record',
   'select * from audit.log_head',
   'select * from audit.quarantined',
+  'select * from audit.checkpoint',
+  'select * from audit.cosignature',
   `select audit.leaf_hash('')`,
   'insert into audit.record (log, index, at, canonical) values (null, null, null, null) returning canonical',
 ];
@@ -99,6 +115,9 @@ const WRITERS_ONLY = [
   `select audit.leaf_at('acme~0~1', 0)`,
   `select * from audit.stored_records('acme~0~1', 0)`,
   'select audit.ensure_partitions()',
+  `select audit.last_checkpoint('acme~0~1')`,
+  `select audit.store_checkpoint('acme~0~1', 1, sha256(''), '')`,
+  `select audit.store_cosignature('acme~0~1', 1, sha256(''), 'w', '', 0, '')`,
 ];
 
 /** A refusal for want of rights, and not for some fault of the statement. */
@@ -152,15 +171,16 @@ describe('the reader', () => {
     if (tenant !== undefined) await reader.query(`select set_config('audit.tenant', $1, true)`, [tenant]);
     const { rows } = await reader.query(
       `select tenant from audit.record union all select tenant from audit.log_head
-       union all select tenant from audit.quarantined`,
+       union all select tenant from audit.quarantined union all select tenant from audit.checkpoint
+       union all select tenant from audit.cosignature`,
     );
     await reader.query('commit');
     return rows.map((row) => row.tenant as string);
   };
 
   it('sees the tenant of its session and no other', async () => {
-    expect(await seen('acme')).toEqual(Array(5).fill('acme'));
-    expect(await seen('globex')).toEqual(Array(4).fill('globex'));
+    expect(await seen('acme')).toEqual(Array(7).fill('acme'));
+    expect(await seen('globex')).toEqual(Array(6).fill('globex'));
     expect(await seen('~strangers')).toEqual(Array(2).fill('~strangers'));
   });
 
@@ -220,6 +240,11 @@ describe('the owner', () => {
     `update audit.quarantined set bytes = ''`,
     'delete from audit.quarantined',
     'truncate audit.quarantined',
+    `update audit.checkpoint set note = ''`,
+    'delete from audit.checkpoint',
+    'truncate audit.checkpoint',
+    'delete from audit.cosignature',
+    'truncate audit.cosignature',
     'set session_replication_role = replica',
   ])('may not by mistake: %s', (statement) => refused(owner, statement));
 });
@@ -270,10 +295,13 @@ describe('everybody else', () => {
     expect(rows.map(({ proname }) => proname).sort()).toEqual([
       'append_batch',
       'ensure_partitions',
+      'last_checkpoint',
       'leaf_at',
       'log_state',
       'migrations',
       'quarantine',
+      'store_checkpoint',
+      'store_cosignature',
       'stored_records',
     ]);
     for (const { proconfig } of rows) expect(proconfig).toContain('search_path=pg_catalog, audit, pg_temp');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { formatSignerKey, formatVerifierKey, signerKey, verifierKey } from '../core/note.ts';
 import { ConfigError, readConfig, SETTINGS } from './config.ts';
 
 const ISSUER = {
@@ -10,6 +11,11 @@ const ISSUER = {
   roles: ['admin'],
 };
 
+const SIGNER = signerKey('audit.example.com', new Uint8Array(32).fill(5));
+const NEXT = signerKey('audit.example.com', new Uint8Array(32).fill(6)).verifier;
+const STRANGE = signerKey('other.example.com', new Uint8Array(32).fill(6)).verifier;
+const WITNESS = verifierKey('witness.example.net', 'cosignature', NEXT.publicKey);
+
 const LOOPBACK: { readonly [name: string]: string } = {
   ENVIRONMENT: 'dev',
   TRANSPORT: 'loopback',
@@ -19,6 +25,8 @@ const LOOPBACK: { readonly [name: string]: string } = {
   AUDIT_WRITER_URL: 'postgresql://w:p@127.0.0.1:9005/audit',
   AUDIT_READER_URL: 'postgresql://r:p@127.0.0.1:9005/audit',
   AUDIT_SQL_ENDPOINT: 'http://127.0.0.1:9007/sql',
+  AUDIT_ORIGIN: 'audit.example.com',
+  AUDIT_SIGNING_KEY: formatSignerKey(SIGNER),
   AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
 };
 
@@ -79,6 +87,27 @@ describe('readConfig', () => {
     ],
   ])('refuses %s = %s', (name, value, problem) => {
     expect(problems({ ...LOOPBACK, [name]: value })).toContain(problem);
+  });
+
+  it('reads the key that signs with those that are published beside it, and the witnesses', () => {
+    const AUDIT_SIGNING_KEY = `${LOOPBACK.AUDIT_SIGNING_KEY}\n${formatVerifierKey(NEXT)}`;
+    const AUDIT_WITNESSES = formatVerifierKey(WITNESS);
+    const config = readConfig({ ...LOOPBACK, AUDIT_SIGNING_KEY, AUDIT_WITNESSES });
+    expect(config.AUDIT_SIGNING_KEY).toEqual({ signer: SIGNER, verifiers: [SIGNER.verifier, NEXT] });
+    expect(config.AUDIT_WITNESSES).toEqual([WITNESS]);
+    expect(readConfig(LOOPBACK).AUDIT_WITNESSES).toEqual([]);
+  });
+
+  it.each([
+    ['AUDIT_SIGNING_KEY', formatVerifierKey(NEXT), /^AUDIT_SIGNING_KEY is not `PRIVATE/],
+    ['AUDIT_SIGNING_KEY', `${formatSignerKey(SIGNER)} x`, /^AUDIT_SIGNING_KEY is not `PRIVATE/],
+    ['AUDIT_SIGNING_KEY', `${formatSignerKey(SIGNER)} ${formatVerifierKey(WITNESS)}`, /is not `PRIVATE/],
+    ['AUDIT_SIGNING_KEY', `${formatSignerKey(SIGNER)} ${formatVerifierKey(STRANGE)}`, /is not AUDIT_ORIGIN$/],
+    ['AUDIT_ORIGIN', 'other.example.com', /^AUDIT_SIGNING_KEY has a key whose name is not AUDIT_ORIGIN$/],
+    ['AUDIT_ORIGIN', 'https://audit.example.com', /^AUDIT_ORIGIN is not a host and a path/],
+    ['AUDIT_WITNESSES', formatVerifierKey(NEXT), /^AUDIT_WITNESSES has a word/],
+  ])('refuses %s = %s', (name, value, problem) => {
+    expect(problems({ ...LOOPBACK, [name]: value })).toEqual([expect.stringMatching(problem)]);
   });
 
   it('takes numbers, booleans and tables of [vars] for what they are', () => {

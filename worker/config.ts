@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { issuersSchema } from './auth/issuers.ts';
+import { gatewayOrigin, signingKeys, signingProblems, witnessKeys } from './signing.ts';
 
 /**
  * The only place that reads settings. A row is a setting: how its text is read, its default (none: required),
@@ -208,6 +209,29 @@ export const SETTINGS = {
     secret: true,
     text: 'The key, at least 32 bytes, under which entity ids become pseudonyms in the audit log.',
   }),
+  AUDIT_ORIGIN: setting({
+    type: 'host and path',
+    schema: gatewayOrigin,
+    text: 'What the world calls this gateway’s logs, without a scheme: `audit.example.com`. A checkpoint’s origin is this, a slash and the log. Choose it once; it never changes, and no other gateway has it.',
+  }),
+  AUDIT_SIGNING_KEY: setting({
+    type: 'keys',
+    schema: signingKeys,
+    secret: true,
+    text: 'The Ed25519 key that signs checkpoints, as `PRIVATE+KEY+<AUDIT_ORIGIN>+<hash>+<key>`. Behind it, separated by spaces, the verifier keys that signed before or will sign next: all are published.',
+  }),
+  AUDIT_WITNESSES: setting({
+    type: 'keys',
+    schema: witnessKeys,
+    default: '',
+    text: 'The verifier keys (cosignature/v1) of the witnesses whose signatures are taken, separated by spaces.',
+  }),
+  AUDIT_CHECKPOINT_INTERVAL_MS: setting({
+    type: 'milliseconds',
+    schema: integer(1000, 24 * 60 * MINUTE),
+    default: '60000',
+    text: 'How often a log that has grown gets a signed checkpoint.',
+  }),
   AUDIT_SHARDS: setting({
     type: 'logs',
     schema: integer(1, 64),
@@ -316,6 +340,7 @@ function crossChecks(values: Partial<Values>, env: { readonly [name: string]: un
       problems.push('ORPHAN_AFTER_MS is below UPSTREAM_TIMEOUT_MS + 60000');
     }
   }
+  problems.push(...signingProblems(values.AUDIT_SIGNING_KEY, values.AUDIT_ORIGIN));
   if ((values.MAX_ANSWER_BYTES ?? 0) > (values.MAX_INFLIGHT_ANSWER_BYTES ?? Number.POSITIVE_INFINITY)) {
     problems.push('MAX_ANSWER_BYTES is above MAX_INFLIGHT_ANSWER_BYTES');
   }

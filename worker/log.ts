@@ -84,6 +84,12 @@ export const EVENTS = {
     means: 'Postgres lost records that it had confirmed, as after a restore. They are being sent again.',
     remedy: 'None, if somebody restored the database; else find out who did.',
   },
+  audit_checkpoint_failed: {
+    fields: ['log', 'failure', 'failures'],
+    means: 'A checkpoint could not be signed or stored. Records are kept as ever, and it is tried again.',
+    remedy:
+      '`not_an_extension`, `another_checkpoint` and `sql_AL003`: the stored checkpoint contradicts the log; find out who wrote it. `not_packed`, `busy`: none, it passes. Else as audit_flush_failed.',
+  },
   audit_recovered: {
     fields: ['log', 'size'],
     means: 'A log and Postgres agree again.',

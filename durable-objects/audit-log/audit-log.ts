@@ -1,6 +1,15 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Place } from '../../core/record.ts';
-import type { AppendAnswer, AppendEntry, AuditLogRpc, HeldRecord, LogStatus } from '../../core/rpc.ts';
+import type {
+  AppendAnswer,
+  AppendEntry,
+  AuditLogRpc,
+  CheckpointAnswer,
+  HeldRecord,
+  InclusionProof,
+  LogStatus,
+} from '../../core/rpc.ts';
+import { Checkpointer } from './checkpoints.ts';
 import { Flusher, type Log } from './flush.ts';
 import { AuditMachine } from './machine.ts';
 import { neonSink } from './neon.ts';
@@ -25,6 +34,7 @@ const NAME = /^(.+)~(\d+)$/;
 export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
   readonly #machine: AuditMachine;
   readonly #flusher: Flusher;
+  readonly #checkpointer: Checkpointer;
   readonly #settings: AuditLogSettings;
   readonly #now: () => number;
   readonly #log: Log;
@@ -41,14 +51,26 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
     this.#now = deps.now ?? Date.now;
     this.#log = deps.log;
     this.#machine = new AuditMachine(sqlOf(ctx.storage), settings, { tenant, shard: Number(shard) });
+    const sink = deps.sink ?? neonSink(settings.writerUrl, settings.endpoint, settings.sqlTimeoutMs);
     this.#flusher = new Flusher({
       machine: this.#machine,
-      sink: deps.sink ?? neonSink(settings.writerUrl, settings.endpoint, settings.sqlTimeoutMs),
+      sink,
       log: deps.log,
       now: this.#now,
       batchRows: settings.batchRows,
       intervalMs: settings.flushIntervalMs,
       random: deps.random ?? Math.random,
+    });
+    this.#checkpointer = new Checkpointer({
+      machine: this.#machine,
+      sink,
+      log: deps.log,
+      now: this.#now,
+      flush: () => this.#flusher.flush(),
+      origin: settings.origin,
+      signer: settings.signer,
+      intervalMs: settings.checkpointIntervalMs,
+      newId: () => crypto.randomUUID(),
     });
   }
 
@@ -83,6 +105,21 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
     return this.#machine.record(place);
   }
 
+  async checkpoint(): Promise<CheckpointAnswer> {
+    await this.#flusher.flush();
+    const answer = await this.#checkpointer.sign();
+    this.#wantMore();
+    return answer;
+  }
+
+  async inclusion(place: Place, size: number): Promise<InclusionProof | null> {
+    return this.#machine.inclusion(place, size) ?? null;
+  }
+
+  async consistency(log: string, from: number, to: number): Promise<readonly string[] | null> {
+    return this.#machine.consistency(log, from, to) ?? null;
+  }
+
   /**
    * Duties and flush. Never throws: after six failed alarms the platform would give up, and records would be
    * stranded. Whatever happens, the next alarm is set.
@@ -95,9 +132,10 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
         await this.#flusher.flush();
         this.#flushAt = undefined;
       }
-      const { flushed, size, fork } = this.#machine.state;
-      const wanted = flushed < size || fork !== null || this.#flusher.failures > 0;
-      if (wanted || again === undefined) this.#wantFlush(this.#flusher.pauseMs);
+      if ((this.#checkpointer.next() ?? Number.POSITIVE_INFINITY) <= this.#now()) {
+        await this.#checkpointer.sign();
+      }
+      this.#wantMore(again === undefined);
       if (again !== undefined) this.#arm(again ? this.#now() : this.#machine.nextDuty());
       // With no flush in sight, one is made for the comparison without which nothing is let go.
       if (this.#flushAt === undefined) this.#arm(this.#machine.nextPrune());
@@ -126,6 +164,14 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
       object: 'AuditLog',
       error: error instanceof Error ? error.name : 'unknown',
     });
+  }
+
+  /** Has the alarm ring for what is left to send, and for the next checkpoint. */
+  #wantMore(anyway = false): void {
+    const { flushed, size, fork } = this.#machine.state;
+    const wanted = flushed < size || fork !== null || this.#flusher.failures > 0;
+    if (wanted || anyway) this.#wantFlush(this.#flusher.pauseMs);
+    this.#arm(this.#checkpointer.next());
   }
 
   #wantFlush(inMs: number): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { signerKey } from '../../core/note.ts';
 import { DAY, intent, MINUTE, members, outcome, read, refused } from './testing/entries.ts';
 import { POISON, type SinkCall } from './testing/model-sink.ts';
 import type { StorageFault } from './testing/store.ts';
@@ -155,6 +156,33 @@ const STORAGE_WRITES: readonly Write[] = [
     },
     act: (world) => world.flush(),
     after: (world) => expect(world.sink.rows(world.machine.log)).toHaveLength(2),
+  },
+  {
+    name: 'checkpoint',
+    prepare: async (world) => {
+      world.append(read('a'), read('b'));
+      await world.settle();
+    },
+    act: (world) => world.sign(),
+    after: (world) => {
+      expect(world.machine.checkpoint?.size).toBe(2);
+      expect(world.sink.signed(world.machine.log)).toHaveLength(1);
+    },
+  },
+  {
+    name: 'watermark and checkpoint behind a change of keys',
+    prepare: async (world) => {
+      world.append(read('a'));
+      await world.settle();
+      await world.sign();
+      world.signer = signerKey('gateway.test', new Uint8Array(32).fill(2));
+      world.restart();
+    },
+    act: async (world) => (await world.flush()) && (await world.sign()),
+    after: (world) => {
+      expect(phases(world)).toBe('outcome event');
+      expect(world.sink.signed(world.machine.log).map(({ size }) => size)).toEqual([1, 2]);
+    },
   },
   {
     name: 'fork',

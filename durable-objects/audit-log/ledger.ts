@@ -1,6 +1,7 @@
 import { logName } from '../../core/names.ts';
 import { type Place, type RecordMembers, type SealedRecord, seal } from '../../core/record.ts';
 import { TILE_WIDTH } from '../../core/tiles.ts';
+import { COSIGNED, countQuiet } from './checkpoint-state.ts';
 import { type State, saveState } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { addLeaf, packLeaves } from './tree.ts';
@@ -41,6 +42,7 @@ export class Change {
     state.size++;
     if (state.size % TILE_WIDTH === 0) packLeaves(sql, state.epoch, state.size, 1);
     state.lastTime = sealed.time;
+    if (members.phase === 'event' && members.reasons.includes(COSIGNED)) countQuiet(this);
     state.unflushedBytes += sealed.size;
     return sealed;
   }

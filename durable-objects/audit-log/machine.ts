@@ -1,7 +1,22 @@
+import { consistencyProof, type HashSource, inclusionProof, rootOf } from '../../core/merkle.ts';
 import { logName, parseLogName } from '../../core/names.ts';
 import type { Place } from '../../core/record.ts';
-import type { AppendAnswer, AppendEntry, HeldRecord } from '../../core/rpc.ts';
+import type {
+  AppendAnswer,
+  AppendEntry,
+  HeldRecord,
+  InclusionProof,
+  SignedCheckpoint,
+} from '../../core/rpc.ts';
+import { TILE_WIDTH } from '../../core/tiles.ts';
 import { appendEntry } from './append.ts';
+import {
+  checkpointDue,
+  keepCheckpoint,
+  lastCheckpoint,
+  recordKeyChange,
+  signingKey,
+} from './checkpoint-state.ts';
 import { nextDuty, nextPrune, prune, runDuties } from './duties.ts';
 import { type Change, change } from './ledger.ts';
 import { appendAgain, beginRecovery, nextStep, type RecoveryStep, takeIn } from './recovery.ts';
@@ -9,7 +24,7 @@ import { loadState, type State } from './schema.ts';
 import type { AuditLogSettings } from './settings.ts';
 import type { SinkState } from './sink.ts';
 import type { Sql } from './sql.ts';
-import { leafAt } from './tree.ts';
+import { leafAt, packedLeaves, treeSize, treeSource } from './tree.ts';
 
 export interface Batch {
   readonly log: string;
@@ -183,6 +198,65 @@ export class AuditMachine {
     this.#change(wall, appendAgain);
   }
 
+  /** The last checkpoint of this epoch that Postgres stored, as far as this object knows. */
+  get checkpoint(): SignedCheckpoint | undefined {
+    return lastCheckpoint(this.#sql, this.state.epoch);
+  }
+
+  /** When the schedule wants a checkpoint, in wall time; `undefined`: nothing has come since the last. */
+  checkpointDue(intervalMs: number): number | undefined {
+    return checkpointDue(this.#sql, this.state, intervalMs);
+  }
+
+  keepCheckpoint(checkpoint: SignedCheckpoint, key: string, wall: number): void {
+    this.#change(wall, (current) => keepCheckpoint(current, checkpoint, key, wall));
+  }
+
+  /** Records, once, that checkpoints are signed with another key from here on; says whether it was so. */
+  changeKey(key: string, requestId: string, wall: number): boolean {
+    const before = signingKey(this.#sql);
+    if (before === undefined || before === key || this.state.fork !== null) return false;
+    this.#change(wall, (current) => recordKeyChange(current, before, key, requestId));
+    return true;
+  }
+
+  /** The root of the first `size` records; `undefined` when there are fewer, or not all are in the tree yet. */
+  root(size: number): Uint8Array | undefined {
+    return this.#tree(this.log, size, (source) => rootOf(size, source));
+  }
+
+  /** Whether this log begins with what a checkpoint says. */
+  begins({ size, root }: Pick<SignedCheckpoint, 'size' | 'root'>): boolean {
+    const own = this.root(size);
+    return own !== undefined && Buffer.from(own).toString('hex') === root;
+  }
+
+  /** Of any epoch that is held here; `undefined` when it has no such record or size. */
+  inclusion({ log, index }: Place, size: number): InclusionProof | undefined {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= size) return undefined;
+    return this.#tree(log, size, (source) => ({
+      leaf: hexOf(source(0, index)),
+      proof: inclusionProof(index, size, source).map(hexOf),
+    }));
+  }
+
+  /** Of any epoch that is held here; `undefined` when it has no such sizes. */
+  consistency(log: string, from: number, to: number): readonly string[] | undefined {
+    if (!Number.isSafeInteger(from) || from < 0 || from > to) return undefined;
+    return this.#tree(log, to, (source) => consistencyProof(from, to, source).map(hexOf));
+  }
+
+  #tree<T>(log: string, size: number, run: (source: HashSource) => T): T | undefined {
+    const { epoch } = this.state;
+    const name = parseLogName(log);
+    const { tenant, shard } = this.#name;
+    if (name?.tenant !== tenant || name.shard !== shard || !Number.isSafeInteger(size)) return undefined;
+    const held = name.epoch === epoch ? this.state.size : treeSize(this.#sql, name.epoch);
+    // Leaves that an older version left behind come into the tree in turns; until then nothing is proven.
+    const packed = held - packedLeaves(this.#sql, name.epoch) < TILE_WIDTH;
+    return size <= held && packed ? run(treeSource(this.#sql, name.epoch)) : undefined;
+  }
+
   #forkCause({ head, lastLeaf, highestEpoch }: SinkState): ForkCause | undefined {
     const { epoch, size, flushed, fork } = this.state;
     if (highestEpoch > epoch) return 'later_epoch';
@@ -222,4 +296,8 @@ export class AuditMachine {
     this.#state = state;
     return result;
   }
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }

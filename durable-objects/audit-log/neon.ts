@@ -1,4 +1,5 @@
 import { NeonDbError, neon, neonConfig } from '@neondatabase/serverless';
+import type { SignedCheckpoint } from '../../core/rpc.ts';
 import { type AuditSink, SinkFailure, type SinkFailureKind, type SinkState } from './sink.ts';
 
 /** A status that is neither a result nor an SQL error. Its body is not read: a proxy's page says nothing. */
@@ -66,6 +67,23 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
           first,
         ),
       ),
+    lastCheckpoint: (log) =>
+      ask(async () => {
+        const call = sql();
+        // The checkpoint first: what is read behind it is no older.
+        const [checkpoints, state] = (await call.transaction([
+          call`select size, root, note, signed_ms from audit.last_checkpoint(${log})`,
+          call`select head, last_leaf, highest_epoch from audit.log_state(${log})`,
+        ])) as [unknown, unknown];
+        const [row] = checkpoints as [unknown];
+        return { state: stateOf(state), checkpoint: row === undefined ? null : checkpointOf(row) };
+      }),
+    storeCheckpoint: (log, size, root, note) =>
+      ask(async () => {
+        const [row] = (await sql()`select size, root, note, signed_ms
+          from audit.store_checkpoint(${log}, ${size}, ${`\\x${root}`}::bytea, ${note})`) as [unknown];
+        return checkpointOf(row);
+      }),
     ensurePartitions: () =>
       ask(async () => {
         await sql()`select audit.ensure_partitions()`;
@@ -93,6 +111,16 @@ function textsOf(rows: unknown, first: number): string[] {
     if (typeof row.bytes !== 'string') throw new SinkFailure('transient', 'unreadable');
     return Buffer.from(row.bytes, 'hex').toString('utf8');
   });
+}
+
+function checkpointOf(row: unknown): SignedCheckpoint {
+  const { size, root, note, signed_ms } = (row ?? {}) as { readonly [column: string]: unknown };
+  const [counted, signedMs] = [countOf(size), countOf(signed_ms)];
+  const whole = typeof root === 'string' && /^[0-9a-f]{64}$/.test(root) && typeof note === 'string';
+  if (counted === undefined || signedMs === undefined || !whole) {
+    throw new SinkFailure('transient', 'unreadable');
+  }
+  return { size: counted, root, note, signedMs };
 }
 
 /** Strict, because a head of 0 that nobody said would have the whole log sent again. */
@@ -131,7 +159,7 @@ function isTimeout(error: unknown): boolean {
  */
 function kindOf(sqlstate: string, constraint: string | undefined): SinkFailureKind {
   if (sqlstate === 'AL001') return 'gap';
-  if (sqlstate === 'AL002') return 'mismatch';
+  if (sqlstate === 'AL002' || sqlstate === 'AL003') return 'mismatch';
   if (sqlstate === '23514' && !constraint) return 'no_partition';
   if (sqlstate === '23505') return 'transient';
   return /^(2[23]|54)/.test(sqlstate) ? 'poison' : 'transient';

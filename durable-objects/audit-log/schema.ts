@@ -9,6 +9,7 @@ import type { Sql } from './sql.ts';
  * | state   | the log: name, head, watermark, fork    | every change        | for good                                        |
  * | leaf    | the leaf hash of a record               | append              | until it is in a tile                           |
  * | tile    | 256 hashes of the tree, fewer at its edge | append, pack duty | for good, also when the records have left       |
+ * | checkpoint | the last one of an epoch that Postgres stored, and the key that signs | checkpointer | for good |
  * | record  | a record's canonical text               | append              | until Postgres has it, and the keep time after  |
  * | key     | an idempotency key and its answer       | append              | 24 h; 10 min for a coalesced repeat             |
  * | intent  | an intent without its own outcome       | append, orphan duty | until its outcome; 7 days once it is orphaned   |
@@ -37,6 +38,10 @@ CREATE TABLE IF NOT EXISTS leaf (
 CREATE TABLE IF NOT EXISTS tile (
   epoch INTEGER NOT NULL, level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL,
   PRIMARY KEY (epoch, level, idx)
+);
+CREATE TABLE IF NOT EXISTS checkpoint (
+  epoch INTEGER PRIMARY KEY, size INTEGER NOT NULL, root TEXT NOT NULL, note TEXT NOT NULL, signed INTEGER NOT NULL,
+  kept INTEGER NOT NULL, key TEXT NOT NULL, quiet INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS record (
   epoch INTEGER NOT NULL, idx INTEGER NOT NULL, time INTEGER NOT NULL, size INTEGER NOT NULL, text TEXT NOT NULL,

@@ -1,3 +1,5 @@
+import type { SignerKey } from '../../core/note.ts';
+
 /** What an AuditLog needs to know; the Worker's settings make it. Sizes in bytes, times in milliseconds. */
 export interface AuditLogSettings {
   /** How long a record waits before it is sent to Postgres. */
@@ -11,6 +13,11 @@ export interface AuditLogSettings {
   readonly maxUnflushedBytes: number;
   /** When an intent without an outcome is closed as `unknown`. */
   readonly orphanAfterMs: number;
+  /** How long at least between two checkpoints of the schedule's. */
+  readonly checkpointIntervalMs: number;
+  /** What the origin of each of the gateway's logs begins with. */
+  readonly origin: string;
+  readonly signer: SignerKey;
   readonly writerUrl: string;
   /** Where SQL over HTTP is answered, when not at Neon's own address. */
   readonly endpoint?: string;

@@ -1,3 +1,5 @@
+import type { SignedCheckpoint } from '../../core/rpc.ts';
+
 /** What Postgres holds of a log. */
 export interface SinkState {
   /** The number of indexes that it holds. */
@@ -6,6 +8,12 @@ export interface SinkState {
   readonly lastLeaf: string | null;
   /** The highest epoch that it knows of this log's tenant and shard; 0 when none. */
   readonly highestEpoch: number;
+}
+
+/** What Postgres holds of a log, and the last checkpoint of it. */
+export interface SinkCheckpoint {
+  readonly state: SinkState;
+  readonly checkpoint: SignedCheckpoint | null;
 }
 
 /** Where records go: Postgres, through the functions of the audit schema (sql/README.md). */
@@ -18,6 +26,10 @@ export interface AuditSink {
   state(log: string): Promise<SinkState>;
   /** The canonical texts of records from `first` on, in order; as many as fit into an answer. @throws SinkFailure */
   records(log: string, first: number): Promise<readonly string[]>;
+  /** @throws SinkFailure */
+  lastCheckpoint(log: string): Promise<SinkCheckpoint>;
+  /** Stores a checkpoint and gives back the last one. Can be repeated. `root` is hex. @throws SinkFailure */
+  storeCheckpoint(log: string, size: number, root: string, note: string): Promise<SignedCheckpoint>;
   /** @throws SinkFailure */
   ensurePartitions(): Promise<void>;
 }
@@ -33,7 +45,7 @@ export type SinkFailureKind =
   | 'no_partition'
   /** The call would leave a gap: Postgres holds less than was confirmed. */
   | 'gap'
-  /** Postgres holds another record at one of the indexes. */
+  /** Postgres holds another record at one of the indexes, or another checkpoint. */
   | 'mismatch';
 
 /** `label` is safe to log: a SQLSTATE, an HTTP status or a word of ours. */

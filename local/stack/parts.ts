@@ -9,7 +9,7 @@ import { startNeon } from '../neon.ts';
 import { databaseDir, OWNER_ROLE, startPostgres } from '../postgres.ts';
 import type { StackInfo, statePaths } from './info.ts';
 import type { Ports } from './ports.ts';
-import { clients, ROLES, type Secrets, TENANTS } from './secrets.ts';
+import { auditOrigin, clients, ROLES, type Secrets, TENANTS } from './secrets.ts';
 
 /** A part that has come up. `crashed` resolves with how it ended, in words, when nobody stopped it. */
 export interface Running<T> {
@@ -130,6 +130,8 @@ export async function startWorker(
       AUDIT_WRITER_URL: audit.auditWriterUrl,
       AUDIT_READER_URL: audit.auditReaderUrl,
       AUDIT_SQL_ENDPOINT: neon.url,
+      AUDIT_ORIGIN: auditOrigin(secrets),
+      AUDIT_SIGNING_KEY: secrets.signingKey,
       AUDIT_PSEUDONYM_KEY: secrets.pseudonymKey,
     },
   });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { formatSignerKey, signerKey } from '../../core/note.ts';
 import { CommandError } from '../../scripts/lib/command.ts';
 import type { IdentityClient } from '../identity.ts';
 
@@ -13,6 +14,8 @@ export interface Secrets {
   readonly mem0ApiKey: string;
   /** `<key id>:<base64url>`, as the gateway reads it. */
   readonly pseudonymKey: string;
+  /** The key that signs checkpoints, as the gateway reads it. */
+  readonly signingKey: string;
   /** By the client's id. */
   readonly clientSecrets: { readonly [clientId: string]: string };
 }
@@ -44,17 +47,19 @@ export async function keptSecrets(file: string): Promise<Secrets> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     const secrets = createSecrets();
-    // Renamed when written, so that it is never cut short.
-    await writeFile(`${file}.part`, JSON.stringify(secrets), { mode: 0o600 });
-    await rename(`${file}.part`, file);
+    await keep(file, secrets);
     return secrets;
   }
   try {
-    const secrets = JSON.parse(text) as Secrets;
-    const { stateId, mem0ApiKey, pseudonymKey } = secrets;
+    const kept = JSON.parse(text) as Secrets;
+    // A state from before checkpoints has no key for them.
+    const secrets = { ...kept, signingKey: kept.signingKey ?? createSigningKey(auditOrigin(kept)) };
+    if (kept.signingKey === undefined) await keep(file, secrets);
+    const { stateId, mem0ApiKey, pseudonymKey, signingKey } = secrets;
     const complete =
-      [stateId, mem0ApiKey, pseudonymKey].every((value) => typeof value === 'string' && value !== '') &&
-      clients(secrets).every(({ secret }) => secret !== '');
+      [stateId, mem0ApiKey, pseudonymKey, signingKey].every(
+        (value) => typeof value === 'string' && value !== '',
+      ) && clients(secrets).every(({ secret }) => secret !== '');
     if (complete) return secrets;
   } catch {
     // Damaged, as below.
@@ -62,11 +67,28 @@ export async function keptSecrets(file: string): Promise<Secrets> {
   throw new CommandError(`${file} is damaged: run \`npm run reset\`, which clears the local state.`);
 }
 
+/** Renamed when written, so that it is never cut short. */
+async function keep(file: string, secrets: Secrets): Promise<void> {
+  await writeFile(`${file}.part`, JSON.stringify(secrets), { mode: 0o600 });
+  await rename(`${file}.part`, file);
+}
+
+/** What the logs of this state are called: its own name, so that no two states ever have one origin. */
+export function auditOrigin({ stateId }: Pick<Secrets, 'stateId'>): string {
+  return `mem0-governance.local/${stateId}`;
+}
+
+function createSigningKey(origin: string): string {
+  return formatSignerKey(signerKey(origin, randomBytes(32)));
+}
+
 function createSecrets(): Secrets {
   const random = () => randomBytes(24).toString('base64url');
   const ids = TENANTS.flatMap((tenant) => ROLES.map((role) => clientId(tenant, role)));
+  const stateId = randomBytes(4).toString('hex');
   return {
-    stateId: randomBytes(4).toString('hex'),
+    stateId,
+    signingKey: createSigningKey(auditOrigin({ stateId })),
     mem0ApiKey: random(),
     pseudonymKey: `k1:${randomBytes(32).toString('base64url')}`,
     clientSecrets: Object.fromEntries(ids.map((id) => [id, random()])),

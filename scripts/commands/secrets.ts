@@ -31,7 +31,7 @@ await command({
       type: 'string',
       value: 'NAME',
       multiple: true,
-      help: 'make it at random: AUDIT_PSEUDONYM_KEY',
+      help: 'make it at random: AUDIT_PSEUDONYM_KEY, AUDIT_SIGNING_KEY',
     },
     replace: { type: 'boolean', default: false, help: 'generate also what is set already' },
     'dry-run': { type: 'boolean', default: false, help: 'check everything and set nothing' },
@@ -48,7 +48,10 @@ await command({
       '--only',
       deployment,
     );
-    const made = generate(((values.generate as string[] | undefined) ?? []).filter((name) => name !== ''));
+    const made = generate(
+      ((values.generate as string[] | undefined) ?? []).filter((name) => name !== ''),
+      deployment,
+    );
     const asked = only.filter((name) => !(name in made));
     const given = asked.length === 0 ? {} : await read(values, asked, deployment);
     const secrets: Secrets = {

@@ -1,13 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppendEntry } from '../../core/rpc.ts';
+import { Checkpointer } from '../../durable-objects/audit-log/checkpoints.ts';
 import { Flusher } from '../../durable-objects/audit-log/flush.ts';
 import { AuditMachine } from '../../durable-objects/audit-log/machine.ts';
 import { neonSink } from '../../durable-objects/audit-log/neon.ts';
 import { SETTINGS } from '../../durable-objects/audit-log/testing/entries.ts';
 import { MemoryStore } from '../../durable-objects/audit-log/testing/store.ts';
+import { leafAt } from '../../durable-objects/audit-log/tree.ts';
 
 /** What becomes of a call: `lose` and `slow` let it through, and then nobody, or nobody in time, hears of it. */
 export type Answer =
@@ -99,7 +102,16 @@ export function auditRig(writerUrl: string, endpoint: string, timeoutMs = 10_000
       intervalMs: SETTINGS.flushIntervalMs,
       random: () => 0.5,
     });
-    return { machine, flusher };
+    const checkpointer = new Checkpointer({
+      ...{ machine, sink: neonSink(url, endpoint, timeoutMs), now: Date.now },
+      log: (event, fields) => logged.push([event, fields]),
+      flush: () => flusher.flush(),
+      origin: SETTINGS.origin,
+      signer: SETTINGS.signer,
+      intervalMs: SETTINGS.checkpointIntervalMs,
+      newId: randomUUID,
+    });
+    return { machine, flusher, checkpointer };
   };
   let running = start();
   return {
@@ -109,6 +121,9 @@ export function auditRig(writerUrl: string, endpoint: string, timeoutMs = 10_000
     },
     get flusher() {
       return running.flusher;
+    },
+    get checkpointer() {
+      return running.checkpointer;
     },
     get events() {
       return logged.map(([event]) => event);
@@ -140,9 +155,7 @@ export function auditRig(writerUrl: string, endpoint: string, timeoutMs = 10_000
     },
     held: () =>
       store
-        .exec<{ text: string; leaf: string }>(
-          'SELECT text, hash AS leaf FROM record JOIN leaf USING (epoch, idx) ORDER BY idx',
-        )
-        .map(({ text, leaf }) => ({ text, leaf })),
+        .exec<{ epoch: number; idx: number; text: string }>('SELECT * FROM record ORDER BY idx')
+        .map(({ epoch, idx, text }) => ({ text, leaf: leafAt(store, epoch, idx) })),
   };
 }

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { formatSignerKey, signerKey } from '../../core/note.ts';
 import { type Neon, startNeon } from '../../local/neon.ts';
 import { SECRETS } from '../../scripts/lib/deploy/environment.ts';
 import { type Cluster, type Database, startCluster } from '../../sql/harness.ts';
@@ -50,6 +51,7 @@ beforeAll(async () => {
     ENVIRONMENT = "production"
     [env.dev.vars]
     ENVIRONMENT = "dev"
+    AUDIT_ORIGIN = "audit.example.com"
     TRANSPORT = "loopback"
     AUDIT_SQL_ENDPOINT = "${neon.url}"
     ISSUERS = '${JSON.stringify(ISSUERS)}'`;
@@ -64,6 +66,7 @@ beforeAll(async () => {
     MEM0_API_KEY: KEY,
     AUDIT_WRITER_URL: database.url('audit_writer'),
     AUDIT_READER_URL: database.url('audit_reader'),
+    AUDIT_SIGNING_KEY: formatSignerKey(signerKey('audit.example.com', randomBytes(32))),
     AUDIT_PSEUDONYM_KEY: `k1:${randomBytes(32).toString('base64url')}`,
   };
 });

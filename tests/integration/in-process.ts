@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { formatSignerKey, signerKey } from '../../core/note.ts';
 import type { AuditRecord } from '../../core/record.ts';
 import type { AppendAnswer, AppendEntry, GateAnswer } from '../../core/rpc.ts';
 import { AuditMachine } from '../../durable-objects/audit-log/machine.ts';
@@ -26,6 +27,15 @@ const policy = createPolicy(
   'policy-digest',
 );
 const issuer = await FakeIssuer.create({ issuer: ISSUER, audience: 'mem0-governance', alg: 'ES256' });
+
+const notAsked = () => Promise.reject(new Error('not asked'));
+const NOT_ASKED = {
+  status: notAsked,
+  record: notAsked,
+  checkpoint: notAsked,
+  inclusion: notAsked,
+  consistency: notAsked,
+};
 
 /** A good token of acme. */
 export const granted = (role = 'admin') =>
@@ -110,8 +120,7 @@ export class Bench {
       recorder: new Recorder({
         object: (name) => ({
           append: async (entries) => this.append(name, entries),
-          status: () => Promise.reject(new Error('not asked')),
-          record: () => Promise.reject(new Error('not asked')),
+          ...NOT_ASKED,
         }),
         shards: 1,
       }),
@@ -177,5 +186,7 @@ const EDGE = {
   MEM0_API_KEY: 'key',
   AUDIT_WRITER_URL: 'postgresql://writer@db.example.com/audit',
   AUDIT_READER_URL: 'postgresql://reader@db.example.com/audit',
+  AUDIT_ORIGIN: 'audit.example.com',
+  AUDIT_SIGNING_KEY: formatSignerKey(signerKey('audit.example.com', new Uint8Array(32).fill(3))),
   AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 3).toString('base64url')}`,
 };

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { formatSignerKey, signerKey } from '../../core/note.ts';
 import type { AuditRecord } from '../../core/record.ts';
 import { type Neon, startNeon } from '../../local/neon.ts';
 import { startWorkerd, type Workerd } from '../../local/workerd.ts';
@@ -86,6 +87,8 @@ export async function startRig({
     AUDIT_WRITER_URL: database.url('audit_writer'),
     AUDIT_READER_URL: database.url('audit_reader'),
     AUDIT_SQL_ENDPOINT: neon.url,
+    AUDIT_ORIGIN: 'gateway.test',
+    AUDIT_SIGNING_KEY: formatSignerKey(signerKey('gateway.test', randomBytes(32))),
     AUDIT_PSEUDONYM_KEY: `k1:${randomBytes(32).toString('base64url')}`,
     AUDIT_FLUSH_INTERVAL_MS: '50',
     RATE_LIMIT_REQUESTS: '100000',

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { formatSignerKey, parseSignerKey, signerKey } from '../../core/note.ts';
 import { runCommand, type StandIn, standIn } from './doctor-rig.ts';
 
 const PASSWORD = 'hunter2-of-postgres';
@@ -11,6 +12,7 @@ const SECRETS = {
   AUDIT_WRITER_URL: `postgresql://audit_writer:${PASSWORD}@db.example.com/audit`,
   AUDIT_READER_URL: `postgresql://audit_reader:${PASSWORD}@db.example.com/audit`,
   AUDIT_PSEUDONYM_KEY: `k1:${Buffer.from('hunter2'.repeat(5)).toString('base64url')}`,
+  AUDIT_SIGNING_KEY: formatSignerKey(signerKey('audit.example.com', Buffer.from('hunter2!'.repeat(4)))),
 };
 const NAMES = Object.keys(SECRETS);
 const DOTENV = Object.entries(SECRETS)
@@ -116,6 +118,17 @@ describe('npm run secrets', () => {
     expect((await secrets(generate)).stderr).toContain('add --replace');
     expect((await wrangler.calls()).map(({ args }) => args[1])).toEqual(['list']);
     expect((await secrets([...generate, '--replace'])).code).toBe(0);
+  });
+
+  it('makes a signing key for the origin in [vars], and none without', async () => {
+    const key = ['--only', 'AUDIT_SIGNING_KEY', '--generate', 'AUDIT_SIGNING_KEY'];
+    expect((await secrets(key)).stderr).toContain('Set AUDIT_ORIGIN in [vars] first');
+    await wrangler.answer({ 'secret list': { stdout: '[]' } });
+    const config = join(dir, 'wrangler.toml');
+    await writeFile(config, 'name = "gateway"\n[vars]\nAUDIT_ORIGIN = "audit.example.com"\n');
+    expect((await secrets([...key, '--config', config])).stdout).toBe('set AUDIT_SIGNING_KEY\n');
+    const made = JSON.parse((await wrangler.calls())[1]!.stdin).AUDIT_SIGNING_KEY as string;
+    expect(parseSignerKey(made)?.verifier.name).toBe('audit.example.com');
   });
 
   it('fails with wrangler, whatever wrangler repeats', async () => {

@@ -1,5 +1,7 @@
 import { canonical, type Json } from '../../../core/canonical.ts';
+import { formatCheckpoint, originOf } from '../../../core/checkpoint.ts';
 import { Frontier, rootOf, sameHash } from '../../../core/merkle.ts';
+import { parseNote } from '../../../core/note.ts';
 import { type AuditRecord, leafHash, type RecordMembers } from '../../../core/record.ts';
 import { TILE_WIDTH } from '../../../core/tiles.ts';
 import { AuditMachine } from '../machine.ts';
@@ -25,6 +27,30 @@ export function checkLog(world: World): void {
   checkIntents(world, whole);
   checkCounts(world, whole);
   checkDuties(world);
+  checkCheckpoints(world, whole);
+}
+
+/** Each size was signed once at most, in order, and says what the log was; none of more than the database holds. */
+function checkCheckpoints({ sink, machine, settings }: World, { log, leaves }: Whole): void {
+  const signed = sink.signed(log);
+  const frontier = new Frontier();
+  for (const { size, root, note } of signed) {
+    must(size > frontier.size, `a checkpoint of ${size} came late`);
+    for (const leaf of leaves.slice(frontier.size, size)) {
+      frontier.append(new Uint8Array(Buffer.from(leaf, 'hex')));
+    }
+    const text = formatCheckpoint({
+      origin: originOf(settings.origin, log),
+      size,
+      root: frontier.root,
+      extensions: [],
+    });
+    must(parseNote(note)?.text === text, `the checkpoint of ${size} says something else`);
+    must(root === Buffer.from(frontier.root).toString('hex'), `the root of ${size} is another`);
+    must(size <= sink.rows(log).length, `a checkpoint of ${size} covers more than the database holds`);
+  }
+  const own = machine.checkpoint;
+  must(own === undefined || signed.some(({ note }) => note === own.note), 'a checkpoint is nowhere');
 }
 
 type HeldRow = { idx: number; time: number; size: number; text: string };

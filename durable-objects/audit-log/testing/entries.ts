@@ -1,3 +1,4 @@
+import { signerKey } from '../../../core/note.ts';
 import type { Place, RecordMembers } from '../../../core/record.ts';
 import type { AppendEntry } from '../../../core/rpc.ts';
 import type { AuditLogSettings } from '../settings.ts';
@@ -14,6 +15,9 @@ export const SETTINGS: AuditLogSettings = {
   keepFlushedBytes: 2 * 1024 ** 3,
   maxUnflushedBytes: 64 * 1024 ** 2,
   orphanAfterMs: 2 * MINUTE,
+  checkpointIntervalMs: MINUTE,
+  origin: 'gateway.test',
+  signer: signerKey('gateway.test', new Uint8Array(32).fill(1)),
   writerUrl: 'unused',
   sqlTimeoutMs: 1000,
 };

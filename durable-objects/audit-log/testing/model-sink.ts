@@ -1,8 +1,16 @@
 import { parseLogName } from '../../../core/names.ts';
 import { leafHash } from '../../../core/record.ts';
-import { type AuditSink, SinkFailure, type SinkState } from '../sink.ts';
+import type { SignedCheckpoint } from '../../../core/rpc.ts';
+import { type AuditSink, type SinkCheckpoint, SinkFailure, type SinkState } from '../sink.ts';
 
-export type SinkCall = 'append' | 'quarantine' | 'state' | 'records' | 'ensurePartitions';
+export type SinkCall =
+  | 'append'
+  | 'quarantine'
+  | 'state'
+  | 'records'
+  | 'lastCheckpoint'
+  | 'storeCheckpoint'
+  | 'ensurePartitions';
 
 /** `before`: nothing was stored; `after`: everything was, and the answer was lost. */
 export interface SinkFault {
@@ -23,6 +31,7 @@ export const POISON = 'poison';
 /** The contract of sql/README.md, in memory: what is tested here is the object and not Postgres. */
 export class ModelSink implements AuditSink {
   logs = new Map<string, readonly StoredRow[]>();
+  checkpoints = new Map<string, readonly SignedCheckpoint[]>();
   readonly calls: { readonly call: SinkCall; readonly first?: number; readonly count?: number }[] = [];
   /** Taken from the front, each by the first call of its kind. */
   faults: SinkFault[] = [];
@@ -88,6 +97,30 @@ export class ModelSink implements AuditSink {
     );
   }
 
+  async lastCheckpoint(log: string): Promise<SinkCheckpoint> {
+    this.calls.push({ call: 'lastCheckpoint' });
+    return this.#call('lastCheckpoint', () => ({
+      state: this.#state(log),
+      checkpoint: this.signed(log).at(-1) ?? null,
+    }));
+  }
+
+  async storeCheckpoint(log: string, size: number, root: string, note: string): Promise<SignedCheckpoint> {
+    this.calls.push({ call: 'storeCheckpoint', first: size });
+    return this.#call('storeCheckpoint', () => {
+      if (size > this.rows(log).length) throw new SinkFailure('gap', 'sql_AL001');
+      const last = this.signed(log).at(-1);
+      if (last && last.size >= size) {
+        const same = last.size === size && last.root === root && last.note === note;
+        if (!same) throw new SinkFailure('mismatch', 'sql_AL003');
+        return last;
+      }
+      const checkpoint = { size, root, note, signedMs: 1 };
+      this.checkpoints.set(log, [...this.signed(log), checkpoint]);
+      return checkpoint;
+    });
+  }
+
   async ensurePartitions(): Promise<void> {
     this.calls.push({ call: 'ensurePartitions' });
     await this.#call('ensurePartitions', () => {
@@ -97,6 +130,10 @@ export class ModelSink implements AuditSink {
 
   rows(log: string): readonly StoredRow[] {
     return this.logs.get(log) ?? [];
+  }
+
+  signed(log: string): readonly SignedCheckpoint[] {
+    return this.checkpoints.get(log) ?? [];
   }
 
   count(call: SinkCall): number {

@@ -1,5 +1,7 @@
+import type { SignerKey } from '../../../core/note.ts';
 import type { Place } from '../../../core/record.ts';
-import type { AppendAnswer, AppendEntry } from '../../../core/rpc.ts';
+import type { AppendAnswer, AppendEntry, CheckpointAnswer } from '../../../core/rpc.ts';
+import { Checkpointer } from '../checkpoints.ts';
 import { Flusher } from '../flush.ts';
 import { AuditMachine } from '../machine.ts';
 import type { AuditLogSettings } from '../settings.ts';
@@ -23,11 +25,16 @@ export class World {
   readonly events: [string, { readonly [name: string]: string | number | boolean }][] = [];
   readonly settings: AuditLogSettings;
   clock = START;
+  /** What the next start signs with. */
+  signer: SignerKey;
+  #ids = 0;
   machine!: AuditMachine;
   flusher!: Flusher;
+  checkpointer!: Checkpointer;
 
   constructor(settings: Partial<AuditLogSettings> = {}) {
     this.settings = { ...SETTINGS, ...settings };
+    this.signer = this.settings.signer;
     this.restart();
   }
 
@@ -41,6 +48,17 @@ export class World {
       batchRows: this.settings.batchRows,
       intervalMs: this.settings.flushIntervalMs,
       random: () => 0.5,
+    });
+    this.checkpointer = new Checkpointer({
+      machine: this.machine,
+      sink: this.sink,
+      log: (event, fields) => this.events.push([event, fields]),
+      now: () => this.clock,
+      flush: () => this.flusher.flush(),
+      origin: this.settings.origin,
+      signer: this.signer,
+      intervalMs: this.settings.checkpointIntervalMs,
+      newId: () => `id-${++this.#ids}`,
     });
   }
 
@@ -79,6 +97,16 @@ export class World {
       return true;
     } catch (error) {
       if (error instanceof StorageFailure) return false;
+      throw error;
+    }
+  }
+
+  /** Whether storage kept working; what the database did is in the answer. */
+  async sign(): Promise<CheckpointAnswer | undefined> {
+    try {
+      return await this.checkpointer.sign();
+    } catch (error) {
+      if (error instanceof StorageFailure) return undefined;
       throw error;
     }
   }

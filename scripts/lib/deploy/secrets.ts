@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { ConfigError } from '../../../worker/config.ts';
+import { formatSignerKey, isKeyName, signerKey } from '../../../core/note.ts';
+import { ConfigError, settingText } from '../../../worker/config.ts';
 import { readDeployed } from '../../../worker/tenants.ts';
 import { CommandError } from '../command.ts';
 import { type Deployment, parseDotenv, strangersIn } from './environment.ts';
@@ -8,10 +9,17 @@ import { jsonOf, type Wrangler, whyFailed } from './wrangler.ts';
 export type Secrets = { readonly [name: string]: string };
 
 /** The secrets that can be made at random, and how. */
-const GENERATORS: { readonly [name: string]: () => string } = {
+const GENERATORS: { readonly [name: string]: (deployment: Deployment) => string } = {
   // The id is in every record, so it says when the key was made.
   AUDIT_PSEUDONYM_KEY: () =>
     `k${new Date().toISOString().slice(0, 10).replaceAll('-', '')}:${randomBytes(32).toString('base64url')}`,
+  AUDIT_SIGNING_KEY: ({ vars }) => {
+    const origin = settingText(vars.AUDIT_ORIGIN) ?? '';
+    if (!isKeyName(origin)) {
+      throw new CommandError('Set AUDIT_ORIGIN in [vars] first: it is the name of the key. Nothing was set.');
+    }
+    return formatSignerKey(signerKey(origin, randomBytes(32)));
+  },
 };
 
 /** @throws CommandError (exit 2) for a name that is no secret's; the name itself may be one and is not repeated. */
@@ -25,12 +33,12 @@ export function secretNames(
 }
 
 /** @throws CommandError (exit 2) for a secret that cannot be made at random. */
-export function generate(names: readonly string[]): Secrets {
+export function generate(names: readonly string[], deployment: Deployment): Secrets {
   const known = Object.keys(GENERATORS);
   if (!names.every((name) => known.includes(name))) {
     throw new CommandError(`--generate takes ${known.join(', ')} only.`, 2);
   }
-  return Object.fromEntries(names.map((name) => [name, GENERATORS[name]!()]));
+  return Object.fromEntries(names.map((name) => [name, GENERATORS[name]!(deployment)]));
 }
 
 /**

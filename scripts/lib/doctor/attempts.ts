@@ -11,7 +11,13 @@ interface Attempt {
   readonly also?: readonly string[];
 }
 
-const CHANGES: readonly Attempt[] = ['record', 'log_head', 'quarantined'].flatMap((table) => [
+const CHANGES: readonly Attempt[] = [
+  'record',
+  'log_head',
+  'quarantined',
+  'checkpoint',
+  'cosignature',
+].flatMap((table) => [
   { what: `delete from audit.${table}`, sql: `delete from audit.${table} where false` },
   { what: `truncate audit.${table}`, sql: `truncate audit.${table}` },
 ]);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { formatSignerKey, signerKey } from '../../../core/note.ts';
 import { type Given, SECRETS } from '../deploy/environment.ts';
 import { cloudflareChecks } from './cloudflare.ts';
 import { exitCodeOf, type Finding, linesOf } from './finding.ts';
@@ -15,13 +16,19 @@ const ISSUERS = JSON.stringify([
     roles: ['admin'],
   },
 ]);
-const VARS = { ENVIRONMENT: 'production', TRANSPORT: 'edge', ISSUERS };
+const VARS = {
+  ENVIRONMENT: 'production',
+  TRANSPORT: 'edge',
+  ISSUERS,
+  AUDIT_ORIGIN: 'audit.example.com',
+};
 const PASSWORD = 'hunter2';
 const SECRET = {
   MEM0_ORIGIN: 'https://mem0.example.com',
   MEM0_API_KEY: 'hunter2',
   AUDIT_WRITER_URL: `postgresql://audit_writer:${PASSWORD}@db.example.com/audit`,
   AUDIT_READER_URL: `postgresql://audit_reader:${PASSWORD}@db.example.com/audit`,
+  AUDIT_SIGNING_KEY: formatSignerKey(signerKey('audit.example.com', new Uint8Array(32).fill(7))),
   AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
 };
 const SILO = {

@@ -1,0 +1,77 @@
+import type { SignedCheckpoint } from '../../core/rpc.ts';
+import type { Change } from './ledger.ts';
+import type { State } from './schema.ts';
+import type { Sql } from './sql.ts';
+
+/** The reason of the event that a witness's accepted signature is recorded with. */
+export const COSIGNED = 'cosignature_accepted';
+
+type CheckpointRow = {
+  epoch: number;
+  size: number;
+  root: string;
+  note: string;
+  signed: number;
+  kept: number;
+  key: string;
+  quiet: number;
+};
+
+function row(sql: Sql, epoch: number): CheckpointRow | undefined {
+  return sql.exec<CheckpointRow>('SELECT * FROM checkpoint WHERE epoch = ?', epoch)[0];
+}
+
+export function lastCheckpoint(sql: Sql, epoch: number): SignedCheckpoint | undefined {
+  const last = row(sql, epoch);
+  return last && { size: last.size, root: last.root, note: last.note, signedMs: last.signed };
+}
+
+/** The hash of the key that signs, as far as this object has used one. */
+export function signingKey(sql: Sql): string | undefined {
+  const [last] = sql.exec<{ key: string }>('SELECT key FROM checkpoint ORDER BY epoch DESC LIMIT 1');
+  return last?.key;
+}
+
+/** When the schedule wants a checkpoint, in wall time; `undefined`: nothing that counts came since the last. */
+export function checkpointDue(sql: Sql, state: State, intervalMs: number): number | undefined {
+  const last = row(sql, state.epoch);
+  const grown = state.flushed - (last?.size ?? 0) - (last?.quiet ?? 0);
+  if (grown <= 0 || state.fork !== null) return undefined;
+  return (last?.kept ?? -intervalMs) + intervalMs;
+}
+
+/** Keeps a checkpoint that Postgres has stored; `wall` is when, by this object's clock. */
+export function keepCheckpoint(
+  { sql, state }: Change,
+  { size, root, note, signedMs }: SignedCheckpoint,
+  key: string,
+  wall: number,
+): void {
+  sql.exec(
+    `INSERT INTO checkpoint (epoch, size, root, note, signed, kept, key, quiet) VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+     ON CONFLICT (epoch) DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note,
+       signed = excluded.signed, kept = excluded.kept, key = excluded.key,
+       quiet = CASE WHEN size = excluded.size THEN quiet ELSE 0 END`,
+    ...[state.epoch, size, root, note, signedMs, Math.trunc(wall), key],
+  );
+}
+
+/** The change of keys is a record of the log, which the first checkpoint by the new key covers. */
+export function recordKeyChange(change: Change, from: string, to: string, requestId: string): void {
+  const { tenant } = change.state;
+  change.add({
+    v: 1,
+    phase: 'event',
+    request_id: requestId,
+    tenant,
+    decision: 'allow',
+    reasons: ['signing_key_changed'],
+    detail: { from, to },
+  });
+  change.sql.exec('UPDATE checkpoint SET key = ? WHERE epoch = (SELECT max(epoch) FROM checkpoint)', to);
+}
+
+/** A witness's signature makes a record, and that record alone is no reason for a checkpoint to be witnessed. */
+export function countQuiet({ sql, state }: Change): void {
+  sql.exec('UPDATE checkpoint SET quiet = quiet + 1 WHERE epoch = ?', state.epoch);
+}

@@ -1,0 +1,118 @@
+import { formatCheckpoint, originOf } from '../../core/checkpoint.ts';
+import { logName } from '../../core/names.ts';
+import { formatNote, type SignerKey, signNote } from '../../core/note.ts';
+import type { CheckpointAnswer, SignedCheckpoint } from '../../core/rpc.ts';
+import type { Log } from './flush.ts';
+import type { AuditMachine } from './machine.ts';
+import { type AuditSink, SinkFailure } from './sink.ts';
+
+export interface CheckpointerOptions {
+  readonly machine: AuditMachine;
+  readonly sink: AuditSink;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Sends what waits to Postgres. */
+  readonly flush: () => Promise<void>;
+  /** The gateway's part of every log's origin. */
+  readonly origin: string;
+  readonly signer: SignerKey;
+  readonly intervalMs: number;
+  /** An id for the record of a change of keys. */
+  readonly newId: () => string;
+}
+
+const MIN_PAUSE_MS = 1000;
+const MAX_PAUSE_MS = 10 * 60_000;
+
+/** Records may come while one attempt runs; this many turns follow them, and then the next attempt does. */
+const TURNS = 3;
+
+/**
+ * Signs how large the log is and what its root is. Only sizes that Postgres says it holds are signed, only after the
+ * last checkpoint was read back from there and found to be a beginning of this log, and a checkpoint is handed out
+ * only when Postgres has stored it. Between that reading and the signature nothing awaits.
+ */
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  /** The attempt that runs; whoever comes meanwhile shares it. */
+  #running: Promise<CheckpointAnswer> | undefined;
+  #failures = 0;
+  /** No attempt of the schedule's before then. */
+  #notBefore = 0;
+
+  constructor(options: CheckpointerOptions) {
+    this.#options = options;
+  }
+
+  /** When the schedule wants the next one, in wall time; `undefined`: nothing has come since the last. */
+  next(): number | undefined {
+    const due = this.#options.machine.checkpointDue(this.#options.intervalMs);
+    return due === undefined ? undefined : Math.max(due, this.#notBefore);
+  }
+
+  /** Never throws for what Postgres does. @throws when the object's own storage fails. */
+  sign(): Promise<CheckpointAnswer> {
+    this.#running ??= this.#attempt().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #attempt(): Promise<CheckpointAnswer> {
+    const { machine, log, now } = this.#options;
+    try {
+      const answer = await this.#sign();
+      this.#failures = 0;
+      this.#notBefore = 0;
+      return answer;
+    } catch (error) {
+      if (!(error instanceof SinkFailure)) throw error;
+      const pause = Math.min(MAX_PAUSE_MS, MIN_PAUSE_MS * 2 ** Math.min(this.#failures++, 16));
+      this.#notBefore = now() + pause;
+      log('audit_checkpoint_failed', { log: machine.log, failure: error.label, failures: this.#failures });
+      return { ok: false, code: 'unavailable' };
+    }
+  }
+
+  /** @throws SinkFailure when it cannot be done now, or not before somebody looked at what is wrong. */
+  async #sign(): Promise<CheckpointAnswer> {
+    const { machine, sink, signer, now, newId } = this.#options;
+    for (let turn = 0; turn < TURNS; turn++) {
+      const { state, checkpoint } = await sink.lastCheckpoint(machine.log);
+      if (machine.compare(state, now()).kind === 'forked') throw new SinkFailure('transient', 'forked');
+      const { flushed } = machine.state;
+      const size = Math.max(checkpoint?.size ?? 0, machine.checkpoint?.size ?? 0);
+      if (checkpoint && checkpoint.size <= machine.state.size && !machine.begins(checkpoint)) {
+        throw new SinkFailure('mismatch', 'not_an_extension');
+      }
+      // Postgres vouches for less than was signed already: what it lost has to be sent again first.
+      if (size > flushed) throw new SinkFailure('transient', 'behind_checkpoint');
+      if (machine.changeKey(signer.verifier.hash, newId(), now())) {
+        await this.#options.flush();
+        continue;
+      }
+      if (flushed === 0) return { ok: false, code: 'empty' };
+      if (checkpoint?.size === flushed) return this.#keep(checkpoint);
+      return this.#keep(await this.#store(flushed));
+    }
+    throw new SinkFailure('transient', 'busy');
+  }
+
+  async #store(size: number): Promise<SignedCheckpoint> {
+    const { machine, sink, origin, signer } = this.#options;
+    const { log } = machine;
+    const root = machine.root(size);
+    if (root === undefined) throw new SinkFailure('transient', 'not_packed');
+    const text = formatCheckpoint({ origin: originOf(origin, log), size, root, extensions: [] });
+    const note = formatNote({ text, signatures: [signNote(text, signer)] });
+    const stored = await sink.storeCheckpoint(log, size, Buffer.from(root).toString('hex'), note);
+    if (stored.size !== size || stored.note !== note) throw new SinkFailure('mismatch', 'another_checkpoint');
+    return stored;
+  }
+
+  #keep(checkpoint: SignedCheckpoint): CheckpointAnswer {
+    const { machine, signer, now } = this.#options;
+    machine.keepCheckpoint(checkpoint, signer.verifier.hash, now());
+    return { ok: true, ...checkpoint, log: logName(machine.state) };
+  }
+}
