@@ -10,6 +10,9 @@ export interface Checkpoint extends TreeHead {
   readonly extensions: readonly string[];
 }
 
+/** The reason of the event that a witness's accepted signature is recorded with. */
+export const COSIGNED = 'cosignature_accepted';
+
 /** What the root's text can be: base64 of 32 bytes. */
 const ROOT_CHARACTERS = 44;
 

@@ -6,6 +6,7 @@ import { createVerifier } from './auth/verify.ts';
 import type { Config } from './config.ts';
 import { createGate } from './gate.ts';
 import { createAuditReader } from './governance/audit-reader.ts';
+import { createCheckpoints } from './governance/checkpoints.ts';
 import type { Homes } from './mem0/home.ts';
 import { pooled } from './mem0/ids.ts';
 import { InflightBytes } from './mem0/inflight.ts';
@@ -56,6 +57,13 @@ export function buildParts(config: Config, silos: Silos, env: Env): Parts {
     recorder: new Recorder({ object: auditLog, shards: config.AUDIT_SHARDS }),
     auditReader: createAuditReader({
       url: config.AUDIT_READER_URL,
+      endpoint: config.AUDIT_SQL_ENDPOINT,
+      shards: config.AUDIT_SHARDS,
+      object: auditLog,
+    }),
+    checkpoints: createCheckpoints({
+      readerUrl: config.AUDIT_READER_URL,
+      writerUrl: config.AUDIT_WRITER_URL,
       endpoint: config.AUDIT_SQL_ENDPOINT,
       shards: config.AUDIT_SHARDS,
       object: auditLog,

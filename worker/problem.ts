@@ -18,6 +18,7 @@ export const PROBLEMS = {
   unauthenticated: [401, 'Authentication is required', 'Send a valid access token.'],
   insecure_transport: [403, 'The connection is not secure enough', 'Use https with TLS 1.2 or later.'],
   forbidden: [403, 'Not allowed', undefined],
+  not_a_witness: [403, 'No witness of this gateway signed this', undefined],
   not_found: [404, 'Not found', undefined],
   method_not_allowed: [405, 'Method not allowed', 'See the Allow header.'],
   payload_too_large: [413, 'The body is too large', undefined],
@@ -40,6 +41,7 @@ export const PROBLEMS = {
   owners_unavailable: [503, 'Ownership cannot be checked at the moment', 'Try again later.'],
   audit_unavailable: [503, 'The request could not be recorded, so it is refused', 'Try again later.'],
   audit_unreadable: [503, 'The audit log cannot be read at the moment', 'Try again later.'],
+  proof_unavailable: [503, 'The proof cannot be made at the moment', 'Try again later.'],
   audit_outcome_unrecorded: [
     503,
     'The change may have happened, but its outcome could not be recorded',

@@ -3,9 +3,6 @@ import type { Change } from './ledger.ts';
 import type { State } from './schema.ts';
 import type { Sql } from './sql.ts';
 
-/** The reason of the event that a witness's accepted signature is recorded with. */
-export const COSIGNED = 'cosignature_accepted';
-
 type CheckpointRow = {
   epoch: number;
   size: number;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseCheckpoint } from '../../core/checkpoint.ts';
+import { COSIGNED, parseCheckpoint } from '../../core/checkpoint.ts';
 import { openNote, signerKey } from '../../core/note.ts';
-import { COSIGNED } from './checkpoint-state.ts';
 import { MINUTE, members, read } from './testing/entries.ts';
 import type { SinkCall } from './testing/model-sink.ts';
 import { World } from './testing/world.ts';

@@ -39,8 +39,8 @@ const PATIENCE_MS: { readonly [C in ForkCause]: number } = {
  */
 export class Flusher {
   readonly #options: FlushOptions;
-  /** One flush at a time; set while it runs. */
-  #running = false;
+  /** One flush at a time, which all who want one share. */
+  #running: Promise<void> | undefined;
   /** Postgres was compared with since this instance started, and nothing failed since. */
   #compared = false;
   /** Rows per call: halved to find a record that Postgres will not take, doubled after each success. */
@@ -79,9 +79,14 @@ export class Flusher {
   }
 
   /** Never throws for what Postgres does. @throws when the object's own storage fails. */
-  async flush(): Promise<void> {
-    if (this.#running) return;
-    this.#running = true;
+  flush(): Promise<void> {
+    this.#running ??= this.#attempt().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #attempt(): Promise<void> {
     this.#madePartitions = false;
     try {
       await this.#flush();
@@ -94,8 +99,6 @@ export class Flusher {
       this.#lastFailure = error.label;
       const { log, machine } = this.#options;
       log('audit_flush_failed', { log: machine.log, failure: error.label, failures: this.#failures });
-    } finally {
-      this.#running = false;
     }
   }
 

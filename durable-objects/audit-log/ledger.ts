@@ -1,7 +1,8 @@
+import { COSIGNED } from '../../core/checkpoint.ts';
 import { logName } from '../../core/names.ts';
 import { type Place, type RecordMembers, type SealedRecord, seal } from '../../core/record.ts';
 import { TILE_WIDTH } from '../../core/tiles.ts';
-import { COSIGNED, countQuiet } from './checkpoint-state.ts';
+import { countQuiet } from './checkpoint-state.ts';
 import { type State, saveState } from './schema.ts';
 import type { Sql } from './sql.ts';
 import { addLeaf, packLeaves } from './tree.ts';

@@ -125,6 +125,10 @@ export class Bench {
         shards: 1,
       }),
       auditReader: this.auditReader,
+      checkpoints: {
+        ...{ logs: notAsked, last: notAsked, inclusion: notAsked, consistency: notAsked },
+        ...{ cosigned: notAsked, keepCosignature: notAsked },
+      },
       verifier: createVerifier(config.ISSUERS, { fetch: async () => this.keys(), maxStaleMs: 0 }),
       gate: { windowMs: 60_000, admit: () => this.gate() },
       owners: { register: async () => undefined, owned: async () => false },

@@ -45,6 +45,7 @@ function requestFor(row: Operation): { method: string; path: string; body?: unkn
   const needsId = row.scope.startsWith('ids') && row.query !== 'any' && 'user_id' in row.query;
   const bodied = method === 'POST' || method === 'PUT' || /batch/.test(row.path);
   const body = BODIES[row.id] ?? (/batch/.test(row.path) ? BATCH : {});
+  if (row.id === 'governance.audit.consistency') return { method, path: `${path}?from=0&to=1` };
   return { method, path: needsId ? `${path}?user_id=bob` : path, ...(bodied ? { body } : {}) };
 }
 

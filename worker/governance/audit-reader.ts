@@ -1,9 +1,9 @@
 import { auditLogObject, parseLogName } from '../../core/names.ts';
 import type { Place } from '../../core/record.ts';
 import type { AuditLogRpc } from '../../core/rpc.ts';
-import { neonSql } from '../../durable-objects/audit-log/neon.ts';
 import { within } from '../gate.ts';
 import { type AuditQuery, pageStatement } from './audit-query.ts';
+import { AuditUnreadable, type Row, tenantReader } from './tenant-reader.ts';
 
 export interface AuditRow extends Place {
   readonly time: number;
@@ -40,14 +40,6 @@ export interface AuditReader {
   record(tenant: string, place: Place): Promise<FoundRecord | undefined>;
 }
 
-/** The database, or the log, could not be asked. Holds nothing of what it said. */
-export class AuditUnreadable extends Error {
-  constructor() {
-    super('the audit log cannot be read');
-    this.name = 'AuditUnreadable';
-  }
-}
-
 export interface AuditReaderOptions {
   readonly url: string;
   readonly endpoint: string | undefined;
@@ -56,34 +48,10 @@ export interface AuditReaderOptions {
   readonly object: (name: string) => AuditLogRpc;
 }
 
-const TIMEOUT_MS = 15_000;
-/** The database gives up before we do, so that nothing runs on for nobody. */
-const STATEMENT_TIMEOUT_MS = 12_000;
 const LOG_TIMEOUT_MS = 5000;
 
-type Row = { readonly [column: string]: string | null };
-
 export function createAuditReader({ url, endpoint, shards, object }: AuditReaderOptions): AuditReader {
-  /** Runs statements as the tenant's reader, all of them on one snapshot. */
-  const read = async (
-    tenant: string,
-    statements: readonly { readonly text: string; readonly values: readonly (string | number)[] }[],
-  ): Promise<readonly (readonly Row[])[]> => {
-    try {
-      const sql = neonSql(url, endpoint, TIMEOUT_MS);
-      const [, ...results] = await sql.transaction(
-        [
-          sql`select set_config('audit.tenant', ${tenant}, true), set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`,
-          ...statements.map(({ text, values }) => sql.query(text, [...values])),
-        ],
-        { isolationLevel: 'RepeatableRead', readOnly: true },
-      );
-      return results as unknown as readonly (readonly Row[])[];
-    } catch {
-      throw new AuditUnreadable();
-    }
-  };
-
+  const read = tenantReader(url, endpoint);
   return {
     async page(tenant, query, tokens) {
       const [logs = [], rows = []] = await read(tenant, [LOGS, pageStatement(query, tokens)]);

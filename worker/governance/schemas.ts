@@ -7,12 +7,12 @@ import { ROLES } from '../../core/record.ts';
  */
 
 const RoleName = z.enum(ROLES).describe('A role.');
-const Leaf = z
+export const Leaf = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
   .describe('RFC 6962 leaf hash of the record: SHA-256 over 0x00 and the UTF-8 bytes of `canonical`, hex.');
-const Index = z.number().int().min(0).describe('Where the record stands in its log.');
-const LogName = z.string().describe('A log: `<tenant>~<shard>~<epoch>`.');
+export const Index = z.number().int().min(0).describe('Where the record stands in its log.');
+export const LogName = z.string().describe('A log: `<tenant>~<shard>~<epoch>`.');
 const Reasons = z.array(z.string()).describe('Reason codes, sorted.');
 const anyObject = z.record(z.string(), z.unknown());
 

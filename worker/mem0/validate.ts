@@ -110,7 +110,7 @@ function valueFault(kind: Exclude<QueryKind, { kind: 'id' | 'ignored' }>, text: 
     case 'boolean':
       return text === 'true' || text === 'false' ? undefined : 'wrong_type';
     case 'integer':
-      if (!/^(?:0|[1-9]\d{0,8})$/.test(text)) return 'wrong_type';
+      if (!/^(?:0|[1-9]\d{0,14})$/.test(text)) return 'wrong_type';
       return Number(text) < kind.min || Number(text) > kind.max ? 'out_of_range' : undefined;
     case 'choice':
       return kind.of.includes(text) ? undefined : 'not_a_choice';

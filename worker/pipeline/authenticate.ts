@@ -4,6 +4,7 @@ import { narrow, type Principal } from '../auth/principal.ts';
 import { log } from '../log.ts';
 import type { Home } from '../mem0/home.ts';
 import { Problem } from '../problem.ts';
+import type { OpenVars } from './open.ts';
 import type { Parts, Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
 
@@ -21,11 +22,17 @@ export interface AuthenticateVars {
 }
 
 /** Credential → Principal. What was wrong with a credential is in the record and never in the answer. */
-export function authenticate({ config, verifier, homes }: Parts): Stage<TransportVars, AuthenticateVars> {
+export function authenticate({
+  config,
+  verifier,
+  homes,
+}: Parts): Stage<TransportVars & OpenVars, AuthenticateVars> {
   const options = { requireContextHeaders: config.REQUIRE_CONTEXT_HEADERS };
   return async (c, next) => {
     const { insecure } = c.var.transport;
     if (insecure) throw new Problem('insecure_transport', { reason: insecure, decision: 'deny' });
+    const { stranger } = c.var;
+    if (stranger) throw new Problem('not_a_witness', { reason: stranger, decision: 'unauthenticated' });
     const { headers } = c.req.raw;
     const credential = readCredential(headers);
     if (!credential.ok) throw unauthenticated(credential.reason);

@@ -5,6 +5,7 @@ import type { Verifier } from '../auth/verify.ts';
 import type { Config } from '../config.ts';
 import type { Gate } from '../gate.ts';
 import type { AuditReader } from '../governance/audit-reader.ts';
+import type { Checkpoints } from '../governance/checkpoints.ts';
 import type { Homes } from '../mem0/home.ts';
 import type { InflightBytes } from '../mem0/inflight.ts';
 import type { Owners } from '../owners.ts';
@@ -26,6 +27,7 @@ export interface Parts {
   readonly patience: { readonly recordMs: number; readonly outcomeMs: number };
   readonly personal: Personal;
   readonly auditReader: AuditReader;
+  readonly checkpoints: Checkpoints;
   readonly verifier: Verifier;
   readonly gate: Gate;
   readonly policy: Policy;

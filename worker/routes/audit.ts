@@ -1,8 +1,9 @@
 import type { AuditRecord, Place } from '../../core/record.ts';
 import type { Personal } from '../audit/personal.ts';
 import { readAuditQuery } from '../governance/audit-query.ts';
-import { type AuditReader, AuditUnreadable, type FoundRecord } from '../governance/audit-reader.ts';
+import type { AuditReader, FoundRecord } from '../governance/audit-reader.ts';
 import type { AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
+import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import { ENTITY_IDS } from '../mem0/ids.ts';
 import { REASONS } from '../mem0/reasons.ts';
 import { invalid } from '../mem0/understand.ts';
@@ -61,23 +62,32 @@ async function tokensOf(
 
 /** `GET /governance/v1/audit/{log}/{index}`: one record of the tenant. */
 export function getAudit({ reader }: Pick<AuditRoutes, 'reader'>): GovernedHandler {
-  return async (governed) => storedRecord(await find(reader, governed));
+  return async (governed) => storedRecord(await findRecord(reader, governed));
 }
 
 /** `GET /governance/v1/receipts/{log}/{index}`: the record of one of the caller's own requests. */
 export function getReceipt({ reader }: Pick<AuditRoutes, 'reader'>): GovernedHandler {
   return async (governed) => {
-    const found = await find(reader, governed);
-    const { actor, phase } = JSON.parse(found.canonical) as AuditRecord;
-    const { issuer, subject } = governed.principal;
-    // An event says what the gateway noticed about a request; that is the auditor's and not the caller's.
-    const own = actor?.issuer === issuer && actor.sub === subject && phase !== 'event';
-    if (!own) throw missing('not_own_record');
-    return storedRecord(found);
+    return storedRecord(await findOwn(reader, governed));
   };
 }
 
-async function find(reader: AuditReader, { request, principal }: Governed): Promise<FoundRecord> {
+/** The record of one of the caller's own requests. @throws Problem when there is none. */
+export async function findOwn(reader: AuditReader, governed: Governed): Promise<FoundRecord> {
+  const found = await findRecord(reader, governed);
+  const { actor, phase } = JSON.parse(found.canonical) as AuditRecord;
+  const { issuer, subject } = governed.principal;
+  // An event says what the gateway noticed about a request; that is the auditor's and not the caller's.
+  const own = actor?.issuer === issuer && actor.sub === subject && phase !== 'event';
+  if (!own) throw missing('not_own_record');
+  return found;
+}
+
+/** The record that a path names, within the caller's tenant. @throws Problem when there is none. */
+export async function findRecord(
+  reader: AuditReader,
+  { request, principal }: Governed,
+): Promise<FoundRecord> {
   const place: Place = { log: request.params.log!, index: Number(request.params.index) };
   const found = await readable(() => reader.record(principal.tenant, place));
   if (found === undefined) throw missing('no_record');
@@ -89,7 +99,7 @@ function storedRecord(found: FoundRecord): { body: StoredRecordAnswer; touched: 
 }
 
 /** The same for a record that is not there, not the caller's, and of another tenant's log. */
-function missing(reason: string): Problem {
+export function missing(reason: string): Problem {
   return new Problem('not_found', { reason, decision: 'deny' });
 }
 

@@ -1,3 +1,4 @@
+import { CosignatureBody } from '../../governance/proof-schemas.ts';
 import { ExplainRequest } from '../../governance/schemas.ts';
 import type { Operation, QueryKind } from './types.ts';
 
@@ -19,6 +20,7 @@ function open(id: string, path: string, summary: string): Operation {
   return { ...common, id, path, action: 'read', access: 'public', resource: 'status', summary };
 }
 
+const SIZE: QueryKind = { kind: 'integer', min: 0, max: 999_999_999_999_999 };
 const TIME: QueryKind = { kind: 'time' };
 const text = (max: number): QueryKind => ({ kind: 'text', max });
 
@@ -26,6 +28,11 @@ const text = (max: number): QueryKind => ({ kind: 'text', max });
 export const GOVERNANCE: readonly Operation[] = [
   open('governance.health', '/health', 'Says that the gateway is alive.'),
   open('governance.ready', '/ready', 'Says per part whether the gateway can serve.'),
+  open(
+    'governance.audit.keys',
+    '/.well-known/mem0-governance/audit-keys',
+    'Gives the keys that checkpoints are verified with.',
+  ),
   open('governance.openapi', '/governance/v1/openapi.json', 'Describes the gateway’s own API.'),
   {
     ...common,
@@ -60,6 +67,67 @@ export const GOVERNANCE: readonly Operation[] = [
     resource: 'audit',
     owner: 'issued',
     summary: 'Reads one audit record of the tenant.',
+  },
+  {
+    ...common,
+    id: 'governance.audit.logs',
+    path: '/governance/v1/audit/logs',
+    action: 'audit_read',
+    access: 'governed',
+    resource: 'audit',
+    owner: 'issued',
+    summary: 'Lists every log that the tenant ever had.',
+  },
+  {
+    ...common,
+    id: 'governance.audit.checkpoint',
+    path: '/governance/v1/audit/{log}/checkpoint',
+    action: 'audit_read',
+    access: 'governed',
+    resource: 'audit',
+    query: { fresh: { kind: 'boolean' } },
+    owner: 'issued',
+    summary: 'Reads the last signed checkpoint of a log, or has one signed.',
+  },
+  {
+    ...common,
+    id: 'governance.audit.consistency',
+    path: '/governance/v1/audit/{log}/consistency',
+    action: 'audit_read',
+    access: 'governed',
+    resource: 'audit',
+    query: { from: SIZE, to: SIZE },
+    owner: 'issued',
+    summary: 'Proves that a log of one size is the beginning of the log of another.',
+  },
+  {
+    ...common,
+    id: 'governance.audit.proof',
+    path: '/governance/v1/audit/{log}/{index}/proof',
+    action: 'audit_read',
+    access: 'governed',
+    resource: 'audit',
+    owner: 'issued',
+    summary: 'Proves that a record of the tenant is in its log.',
+  },
+  {
+    ...common,
+    id: 'governance.receipts.proof',
+    path: '/governance/v1/receipts/{log}/{index}/proof',
+    action: 'self',
+    access: 'governed',
+    resource: 'receipt',
+    owner: 'issued',
+    summary: 'Proves that the record of one of the caller’s own requests is in its log.',
+  },
+  {
+    ...open(
+      'governance.audit.cosign',
+      '/governance/v1/audit/{log}/cosignatures',
+      'Takes the signature of a configured witness under a checkpoint.',
+    ),
+    method: 'POST',
+    body: CosignatureBody,
   },
   {
     ...common,
