@@ -179,11 +179,11 @@ describe('two at once', () => {
     world.sink.gate = new Promise((resolve) => {
       open = resolve;
     });
-    const first = world.flush();
-    await world.flush();
+    const both = [world.flush(), world.flush()];
+    await new Promise((resolve) => setTimeout(resolve, 5));
     expect(world.sink.calls).toHaveLength(1);
     open();
-    await first;
+    await Promise.all(both);
     expect(world.sink.calls.map(({ call }) => call)).toEqual(['state', 'append']);
     expect(stored(world)).toHaveLength(5);
   });

@@ -151,6 +151,9 @@ export class AuditMachine {
    * sent again, because only that compares every leaf hash.
    */
   compare(sink: SinkState, wall: number): Comparison {
+    const { fork: under } = this.state;
+    // What is half taken in says nothing about how the two stand to each other.
+    if (under !== null && this.nextStep()) return { kind: 'forked', cause: under as ForkCause };
     const cause = this.#forkCause(sink);
     if (cause) {
       this.fork(cause, wall);
