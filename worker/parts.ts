@@ -1,3 +1,4 @@
+import { pooled } from '../core/ids.ts';
 import type { ActorGateRpc, AuditLogRpc, OwnedKind, OwnerIndexRpc } from '../core/rpc.ts';
 import type { AuditLogSettings } from '../durable-objects/audit-log/settings.ts';
 import { keyedPseudonyms } from './audit/personal.ts';
@@ -8,7 +9,6 @@ import { createGate } from './gate.ts';
 import { createAuditReader } from './governance/audit-reader.ts';
 import { createCheckpoints } from './governance/checkpoints.ts';
 import type { Homes } from './mem0/home.ts';
-import { pooled } from './mem0/ids.ts';
 import { InflightBytes } from './mem0/inflight.ts';
 import { Upstream } from './mem0/upstream.ts';
 import { createOwners } from './owners.ts';

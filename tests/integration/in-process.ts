@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { pooled } from '../../core/ids.ts';
 import { formatSignerKey, signerKey } from '../../core/note.ts';
 import type { AuditRecord } from '../../core/record.ts';
 import type { AppendAnswer, AppendEntry, GateAnswer } from '../../core/rpc.ts';
@@ -11,7 +12,6 @@ import { Recorder } from '../../worker/audit/recorder.ts';
 import { createVerifier } from '../../worker/auth/verify.ts';
 import { readConfig } from '../../worker/config.ts';
 import type { AuditReader } from '../../worker/governance/audit-reader.ts';
-import { pooled } from '../../worker/mem0/ids.ts';
 import { InflightBytes } from '../../worker/mem0/inflight.ts';
 import { Upstream } from '../../worker/mem0/upstream.ts';
 import type { Parts } from '../../worker/pipeline/stage.ts';

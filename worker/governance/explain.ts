@@ -1,8 +1,8 @@
+import type { Namespace } from '../../core/ids.ts';
 import { parseTarget } from '../http/target.ts';
 import { carriedBy } from '../mem0/bridge/index.ts';
 import type { Operation, OriginKind } from '../mem0/catalogue/types.ts';
 import type { Home } from '../mem0/home.ts';
-import type { Namespace } from '../mem0/ids.ts';
 import { type Match, match } from '../mem0/match.ts';
 import { scopeRequest } from '../mem0/scope.ts';
 import { invalid, understand } from '../mem0/understand.ts';

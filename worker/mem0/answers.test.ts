@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { pooled } from '../../core/ids.ts';
 import { checkAnswer, ownerOf } from './answers.ts';
 import { OPERATIONS, operationById } from './catalogue/index.ts';
-import { pooled } from './ids.ts';
 
 const ACME = pooled('acme');
 const RAW = { tenant: 'acme', raw: true };

@@ -1,6 +1,6 @@
 import type { Json } from '../../core/canonical.ts';
+import { ENTITY_IDS, isUuid, type Namespace, restore } from '../../core/ids.ts';
 import type { AnswerShape, Operation } from './catalogue/types.ts';
-import { ENTITY_IDS, isUuid, type Namespace, restore } from './ids.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { camelCase } from './metadata.ts';
 

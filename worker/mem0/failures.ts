@@ -1,5 +1,5 @@
+import type { Namespace } from '../../core/ids.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
-import type { Namespace } from './ids.ts';
 import { unscopeText } from './unscope-text.ts';
 import type { UpstreamAnswer, UpstreamFailure } from './upstream.ts';
 

@@ -1,5 +1,5 @@
+import type { Namespace } from '../../core/ids.ts';
 import type { OriginKind } from './catalogue/types.ts';
-import type { Namespace } from './ids.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Where a tenant's memories live: which Mem0, of which kind, and how the tenant's ids stand in it. */

@@ -1,8 +1,8 @@
+import { type IdFault, isUuid, parseId } from '../../core/ids.ts';
 import { parseLogName } from '../../core/names.ts';
 import { TREE } from './catalogue/index.ts';
 import type { Node, SegmentClass } from './catalogue/tree.ts';
 import type { Operation } from './catalogue/types.ts';
-import { type IdFault, isUuid, parseId } from './ids.ts';
 
 export type ParameterFault =
   | 'bad_escape'

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Namespace, pooled } from '../../core/ids.ts';
 import { operationById } from './catalogue/index.ts';
-import { type Namespace, pooled } from './ids.ts';
 import { match } from './match.ts';
 import { scopeRequest } from './scope.ts';
 import { validateOperation } from './validate.ts';

@@ -1,9 +1,9 @@
 import type { Json } from '../../core/canonical.ts';
+import { ENTITY_IDS, type Namespace, namespaced } from '../../core/ids.ts';
 import type { PersonalValue } from '../audit/personal.ts';
 import { operationById } from './catalogue/index.ts';
 import type { Operation } from './catalogue/types.ts';
 import { rebuildFilter } from './filters.ts';
-import { ENTITY_IDS, type Namespace, namespaced } from './ids.ts';
 import { objectOf } from './json.ts';
 import type { UpstreamCall } from './upstream.ts';
 import type { ValidRequest } from './validate.ts';

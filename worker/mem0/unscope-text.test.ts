@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { namespaced, parseId, pooled } from './ids.ts';
+import { namespaced, parseId, pooled } from '../../core/ids.ts';
 import { MAX_TEXT, unscopeText } from './unscope-text.ts';
 
 const ACME = pooled('acme');

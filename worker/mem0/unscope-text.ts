@@ -1,4 +1,4 @@
-import { type Namespace, restore } from './ids.ts';
+import { type Namespace, restore } from '../../core/ids.ts';
 
 /** At most this many characters of a text of Mem0's are passed on. */
 export const MAX_TEXT = 300;

@@ -1,11 +1,11 @@
 import { ZodObject, type ZodType, z } from 'zod';
 import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
+import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../core/ids.ts';
 import { type FilterNode, parsePlatformFilter, requiredIds } from './bridge/filter.ts';
 import { DROPPED_KEYS } from './catalogue/platform-bodies.ts';
 import type { Dialect, Operation, OriginKind, QueryKind, Serve } from './catalogue/types.ts';
 import { type EntityIds, type Filter, parseFilter } from './filters.ts';
-import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from './ids.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { checkMetadata } from './metadata.ts';
 import { type Checked, type Fault, fault, REASONS, type Reason } from './reasons.ts';

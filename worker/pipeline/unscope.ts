@@ -1,8 +1,8 @@
 import type { Json } from '../../core/canonical.ts';
+import type { Namespace } from '../../core/ids.ts';
 import type { OwnedKind } from '../../core/rpc.ts';
 import { type CheckedAnswer, checkAnswer } from '../mem0/answers.ts';
 import { translationOf } from '../mem0/bridge/index.ts';
-import type { Namespace } from '../mem0/ids.ts';
 import { isObject } from '../mem0/json.ts';
 import { unproven } from '../mem0/prove.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';

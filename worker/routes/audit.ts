@@ -1,10 +1,10 @@
+import { ENTITY_IDS } from '../../core/ids.ts';
 import type { AuditRecord, Place } from '../../core/record.ts';
 import type { Personal } from '../audit/personal.ts';
 import { readAuditQuery } from '../governance/audit-query.ts';
 import type { AuditReader, FoundRecord } from '../governance/audit-reader.ts';
 import type { AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
 import { AuditUnreadable } from '../governance/tenant-reader.ts';
-import { ENTITY_IDS } from '../mem0/ids.ts';
 import { REASONS } from '../mem0/reasons.ts';
 import { invalid } from '../mem0/understand.ts';
 import type { Governed, GovernedHandler } from '../pipeline/govern.ts';

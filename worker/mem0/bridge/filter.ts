@@ -1,5 +1,5 @@
+import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../../core/ids.ts';
 import { type Budget, type Condition, MAX_NODES, memberOf, parseCondition } from '../filters.ts';
-import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../ids.ts';
 import { isObject } from '../json.ts';
 import { type Checked, fault } from '../reasons.ts';
 

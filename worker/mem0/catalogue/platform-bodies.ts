@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isUuid } from '../ids.ts';
+import { isUuid } from '../../../core/ids.ts';
 import type { Reason } from '../reasons.ts';
 import { DATE, METADATA, ROLE, reason, TEXT } from './bodies.ts';
 

@@ -1,5 +1,3 @@
-import type { Reason } from './reasons.ts';
-
 /** The entity ids of Mem0's dialects; `app_id` is the Platform's alone. */
 export const ENTITY_IDS = ['user_id', 'agent_id', 'run_id', 'app_id'] as const;
 export type EntityIdKind = (typeof ENTITY_IDS)[number];
@@ -7,7 +5,13 @@ export type EntityIdKind = (typeof ENTITY_IDS)[number];
 /** At most this many UTF-16 code units in an entity id. */
 const MAX_ID_LENGTH = 256;
 
-export type IdFault = Extract<Reason, `id_${string}`>;
+export type IdFault =
+  | 'id_malformed'
+  | 'id_empty'
+  | 'id_wildcard'
+  | 'id_control_character'
+  | 'id_white_space'
+  | 'id_too_long';
 export type ParsedId =
   | { readonly ok: true; readonly id: string }
   | { readonly ok: false; readonly reason: IdFault };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TENANT_ID } from '../../core/names.ts';
 import { isUuid, namespaced, parseId, pooled, restore } from './ids.ts';
+import { TENANT_ID } from './names.ts';
 
 const ACME = pooled('acme');
 const RAW = { tenant: 'acme', raw: true };
