@@ -10,7 +10,6 @@ type CheckpointRow = {
   note: string;
   signed: number;
   kept: number;
-  key: string;
   quiet: number;
 };
 
@@ -23,10 +22,13 @@ export function lastCheckpoint(sql: Sql, epoch: number): SignedCheckpoint | unde
   return last && { size: last.size, root: last.root, note: last.note, signedMs: last.signed };
 }
 
-/** The hash of the key that signs, as far as this object has used one. */
-export function signingKey(sql: Sql): string | undefined {
-  const [last] = sql.exec<{ key: string }>('SELECT key FROM checkpoint ORDER BY epoch DESC LIMIT 1');
-  return last?.key;
+/** The hash of the key that signs, and the size from which on it does, as far as this object has used one. */
+export function signingKey(
+  sql: Sql,
+  epoch: number,
+): { readonly key: string; readonly since: number } | undefined {
+  const [row] = sql.exec<{ key: string; epoch: number; since: number }>('SELECT * FROM signer');
+  return row && { key: row.key, since: row.epoch === epoch ? row.since : 0 };
 }
 
 /** When the schedule wants a checkpoint, in wall time; `undefined`: nothing that counts came since the last. */
@@ -45,17 +47,21 @@ export function keepCheckpoint(
   wall: number,
 ): void {
   sql.exec(
-    `INSERT INTO checkpoint (epoch, size, root, note, signed, kept, key, quiet) VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+    `INSERT INTO checkpoint (epoch, size, root, note, signed, kept, quiet) VALUES (?, ?, ?, ?, ?, ?, 0)
      ON CONFLICT (epoch) DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note,
-       signed = excluded.signed, kept = excluded.kept, key = excluded.key,
+       signed = excluded.signed, kept = excluded.kept,
        quiet = CASE WHEN size = excluded.size THEN quiet ELSE 0 END`,
-    ...[state.epoch, size, root, note, signedMs, Math.trunc(wall), key],
+    ...[state.epoch, size, root, note, signedMs, Math.trunc(wall)],
+  );
+  sql.exec(
+    'INSERT INTO signer (one, key, epoch, since) VALUES (1, ?, ?, 0) ON CONFLICT DO NOTHING',
+    ...[key, state.epoch],
   );
 }
 
 /** The change of keys is a record of the log, which the first checkpoint by the new key covers. */
 export function recordKeyChange(change: Change, from: string, to: string, requestId: string): void {
-  const { tenant } = change.state;
+  const { tenant, epoch } = change.state;
   change.add({
     v: 1,
     phase: 'event',
@@ -65,7 +71,7 @@ export function recordKeyChange(change: Change, from: string, to: string, reques
     reasons: ['signing_key_changed'],
     detail: { from, to },
   });
-  change.sql.exec('UPDATE checkpoint SET key = ? WHERE epoch = (SELECT max(epoch) FROM checkpoint)', to);
+  change.sql.exec('UPDATE signer SET key = ?, epoch = ?, since = ?', to, epoch, change.state.size);
 }
 
 /** A witness's signature makes a record, and that record alone is no reason for a checkpoint to be witnessed. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { COSIGNED, parseCheckpoint } from '../../core/checkpoint.ts';
-import { openNote, signerKey } from '../../core/note.ts';
+import { formatNote, openNote, parseNote, signerKey, signNote } from '../../core/note.ts';
 import { MINUTE, members, read } from './testing/entries.ts';
 import type { SinkCall } from './testing/model-sink.ts';
 import { World } from './testing/world.ts';
@@ -104,6 +104,20 @@ describe('nothing is signed', () => {
     expect(failures(world)).toEqual(['not_an_extension']);
   });
 
+  it('in place of a checkpoint that another key signed, and the next size is', async () => {
+    const world = await signed();
+    const [last] = world.sink.signed(LOG);
+    const { text } = parseNote(last!.note)!;
+    const forged = formatNote({ text, signatures: [signNote(text, other)] });
+    world.sink.checkpoints.set(LOG, [{ ...last!, note: forged }]);
+    world.restart();
+    expect(await world.checkpointer.sign()).toEqual({ ok: false, code: 'unavailable' });
+    expect(failures(world)).toEqual(['not_signed_here']);
+    world.append(read('a'));
+    await world.settle();
+    expect(await world.checkpointer.sign()).toMatchObject({ ok: true, size: 4 });
+  });
+
   it('while the last checkpoint is of more than Postgres confirms', async () => {
     const world = await signed();
     const [last] = world.sink.signed(LOG);
@@ -126,6 +140,18 @@ describe('nothing is signed', () => {
     expect(failures(world)).toEqual(['behind_checkpoint']);
     await world.settle();
     expect(await world.checkpointer.sign()).toEqual(answer);
+    world.check();
+  });
+
+  it('before a database that went back has the last one again', async () => {
+    const world = await signed();
+    world.append(read('more'));
+    const [last] = world.sink.signed(LOG);
+    world.sink.checkpoints.clear();
+    await world.settle();
+    expect(await world.checkpointer.sign()).toMatchObject({ ok: true, size: 4 });
+    expect(sizes(world)).toEqual([3, 4]);
+    expect(world.sink.signed(LOG)[0]).toMatchObject({ note: last!.note });
     world.check();
   });
 
@@ -157,6 +183,34 @@ describe('another key', () => {
     const [first, second] = world.sink.signed(LOG);
     expect(openNote(first!.note, [other.verifier])).toEqual({ ok: false, reason: 'no_known_key' });
     expect(openNote(second!.note, [other.verifier])).toMatchObject({ ok: true });
+  });
+
+  it('signs nothing before its record is where Postgres vouches for it', async () => {
+    const world = await signed();
+    world.append(read('a'));
+    await world.settle();
+    world.signer = other;
+    world.restart();
+    world.sink.faults = [{ call: 'append', when: 'before' }];
+    expect(await world.checkpointer.sign()).toEqual({ ok: false, code: 'unavailable' });
+    expect(failures(world)).toEqual(['key_not_covered']);
+    await world.settle();
+    expect(await world.checkpointer.sign()).toMatchObject({ ok: true, size: 5 });
+    world.check();
+  });
+
+  it('is recorded once also by an object that lost what it knew of the old one', async () => {
+    const world = await signed();
+    world.store.transaction(() => {
+      world.store.exec('DELETE FROM checkpoint');
+      world.store.exec('DELETE FROM signer');
+    });
+    world.signer = other;
+    for (let start = 0; start < 2; start++) {
+      world.restart();
+      expect(await world.checkpointer.sign()).toMatchObject({ ok: true, size: 4 });
+      world.check();
+    }
   });
 
   it('is no change for a log that never signed', async () => {

@@ -1,6 +1,6 @@
 import { formatCheckpoint, originOf } from '../../core/checkpoint.ts';
 import { logName } from '../../core/names.ts';
-import { formatNote, type SignerKey, signNote } from '../../core/note.ts';
+import { formatNote, openNote, parseNote, type SignerKey, signNote } from '../../core/note.ts';
 import type { CheckpointAnswer, SignedCheckpoint } from '../../core/rpc.ts';
 import type { Log } from './flush.ts';
 import type { AuditMachine } from './machine.ts';
@@ -25,7 +25,7 @@ const MIN_PAUSE_MS = 1000;
 const MAX_PAUSE_MS = 10 * 60_000;
 
 /** Records may come while one attempt runs; this many turns follow them, and then the next attempt does. */
-const TURNS = 3;
+const TURNS = 4;
 
 /**
  * Signs how large the log is and what its root is. Only sizes that Postgres says it holds are signed, only after the
@@ -81,18 +81,28 @@ export class Checkpointer {
       const { state, checkpoint } = await sink.lastCheckpoint(machine.log);
       if (machine.compare(state, now()).kind === 'forked') throw new SinkFailure('transient', 'forked');
       const { flushed } = machine.state;
-      const size = Math.max(checkpoint?.size ?? 0, machine.checkpoint?.size ?? 0);
+      const kept = machine.checkpoint;
+      const size = Math.max(checkpoint?.size ?? 0, kept?.size ?? 0);
       if (checkpoint && checkpoint.size <= machine.state.size && !machine.begins(checkpoint)) {
         throw new SinkFailure('mismatch', 'not_an_extension');
       }
       // Postgres vouches for less than was signed already: what it lost has to be sent again first.
       if (size > flushed) throw new SinkFailure('transient', 'behind_checkpoint');
+      // A database that was put back is given again the last one that was handed out.
+      if (kept !== undefined && kept.size > (checkpoint?.size ?? 0) && kept.size < flushed) {
+        await sink.storeCheckpoint(machine.log, kept.size, kept.root, kept.note);
+        continue;
+      }
+      if (checkpoint !== null && kept === undefined) {
+        machine.keepCheckpoint(checkpoint, this.#signerOf(checkpoint), now());
+      }
       if (machine.changeKey(signer.verifier.hash, newId(), now())) {
         await this.#options.flush();
         continue;
       }
+      if (flushed < machine.signsFrom) throw new SinkFailure('transient', 'key_not_covered');
       if (flushed === 0) return { ok: false, code: 'empty' };
-      if (checkpoint?.size === flushed) return this.#keep(checkpoint);
+      if (checkpoint?.size === flushed) return this.#keep(this.#own(checkpoint));
       return this.#keep(await this.#store(flushed));
     }
     throw new SinkFailure('transient', 'busy');
@@ -108,6 +118,19 @@ export class Checkpointer {
     const stored = await sink.storeCheckpoint(log, size, Buffer.from(root).toString('hex'), note);
     if (stored.size !== size || stored.note !== note) throw new SinkFailure('mismatch', 'another_checkpoint');
     return stored;
+  }
+
+  /** What is handed out is signed by the key that signs now, whoever wrote it into the database. */
+  #own(checkpoint: SignedCheckpoint): SignedCheckpoint {
+    const opened = openNote(checkpoint.note, [this.#options.signer.verifier]);
+    if (!opened.ok) throw new SinkFailure('mismatch', 'not_signed_here');
+    return checkpoint;
+  }
+
+  /** The hash of the gateway's key under a checkpoint that this object did not keep, as after a loss of its storage. */
+  #signerOf({ note }: SignedCheckpoint): string {
+    const { name, hash } = this.#options.signer.verifier;
+    return parseNote(note)?.signatures.find((line) => line.name === name)?.hash ?? hash;
   }
 
   #keep(checkpoint: SignedCheckpoint): CheckpointAnswer {

@@ -172,7 +172,7 @@ describe('failures', () => {
 });
 
 describe('two at once', () => {
-  it('are one: the second finds the first at work', async () => {
+  it('are one, and both wait for it', async () => {
     const world = new World();
     world.append(...reads(0, 5));
     let open = () => {};

@@ -217,10 +217,15 @@ export class AuditMachine {
 
   /** Records, once, that checkpoints are signed with another key from here on; says whether it was so. */
   changeKey(key: string, requestId: string, wall: number): boolean {
-    const before = signingKey(this.#sql);
+    const before = signingKey(this.#sql, this.state.epoch)?.key;
     if (before === undefined || before === key || this.state.fork !== null) return false;
     this.#change(wall, (current) => recordKeyChange(current, before, key, requestId));
     return true;
+  }
+
+  /** The smallest size that the present key may sign: the record of its beginning is covered then. */
+  get signsFrom(): number {
+    return signingKey(this.#sql, this.state.epoch)?.since ?? 0;
   }
 
   /** The root of the first `size` records; `undefined` when there are fewer, or not all are in the tree yet. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { signerKey } from '../../core/note.ts';
 import type { AppendEntry } from '../../core/rpc.ts';
-import { DAY, intent, MINUTE, outcome, read, refused } from './testing/entries.ts';
+import { DAY, intent, MINUTE, outcome, read, refused, SETTINGS } from './testing/entries.ts';
 import { POISON, type SinkCall } from './testing/model-sink.ts';
 import type { StorageFault } from './testing/store.ts';
 import { World } from './testing/world.ts';
@@ -14,7 +15,7 @@ type Step =
   | { readonly do: 'append'; readonly kinds: readonly Kind[]; readonly pick: number }
   | { readonly do: 'retry'; readonly pick: number }
   | { readonly do: 'conflict'; readonly pick: number }
-  | { readonly do: 'duties' | 'flush' | 'restart' }
+  | { readonly do: 'duties' | 'flush' | 'restart' | 'sign' | 'another key' }
   | { readonly do: 'clock'; readonly by: number }
   | { readonly do: 'storage fails'; readonly fault: StorageFault }
   | { readonly do: 'sink fails'; readonly call: SinkCall; readonly when: 'before' | 'after' }
@@ -52,6 +53,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       .map((name) => ({ do: name })),
   },
   {
+    weight: 4,
+    arbitrary: fc
+      .constantFrom('sign' as const, 'sign' as const, 'sign' as const, 'another key' as const)
+      .map((name) => ({ do: name })),
+  },
+  {
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('clock' as const),
@@ -69,13 +76,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       do: fc.constant('sink fails' as const),
-      call: fc.constantFrom<SinkCall>('append', 'append', 'state', 'quarantine', 'ensurePartitions'),
+      call: fc.constantFrom<SinkCall>(
+        'append',
+        'append',
+        'state',
+        'quarantine',
+        'ensurePartitions',
+        'lastCheckpoint',
+        'storeCheckpoint',
+      ),
       when: fc.constantFrom('before' as const, 'after' as const),
     }),
   },
   { weight: 1, arbitrary: fc.constant({ do: 'no partitions' as const }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('database back' as const), lose: fc.nat(100) }) },
 );
+
+const OTHER = signerKey('gateway.test', new Uint8Array(32).fill(2));
 
 /** What the callers of a world do: they count their requests, and wait no longer than a retry is answered for. */
 class Callers {
@@ -104,9 +121,10 @@ class Callers {
     }[kind]();
     const before = this.#world.sent.get(made.key);
     // An outcome that was sent so long ago that its key is gone is not sent again.
-    if (before) return this.#fresh(made.key) ? before.entry : read(id);
-    this.#since.set(made.key, this.now());
-    return made;
+    if (before && this.#fresh(made.key)) return before.entry;
+    const entry = before ? read(id) : made;
+    this.#since.set(entry.key, this.now());
+    return entry;
   }
 
   sentLately(): AppendEntry[] {
@@ -162,6 +180,13 @@ async function take(world: World, callers: Callers, step: Step): Promise<void> {
     case 'restart':
       world.restart();
       return;
+    case 'sign':
+      await world.sign();
+      return;
+    case 'another key':
+      world.signer = world.signer === SETTINGS.signer ? OTHER : SETTINGS.signer;
+      world.restart();
+      return;
     case 'clock':
       world.clock += step.by;
       return;
@@ -185,7 +210,10 @@ function databaseBack({ machine, sink, store }: World, lose: number): void {
   const rows = sink.rows(machine.log);
   const [oldest] = store.exec<{ idx: number }>('SELECT idx FROM record ORDER BY idx LIMIT 1');
   const least = oldest?.idx ?? machine.state.size;
-  sink.logs.set(machine.log, rows.slice(0, Math.max(least, rows.length - lose)));
+  const left = rows.slice(0, Math.max(least, rows.length - lose));
+  sink.logs.set(machine.log, left);
+  const signed = sink.signed(machine.log).filter(({ size }) => size <= left.length);
+  sink.checkpoints.set(machine.log, signed);
 }
 
 async function run(steps: readonly Step[]): Promise<void> {
@@ -203,16 +231,19 @@ async function run(steps: readonly Step[]): Promise<void> {
   world.clock = callers.now() + 2 * DAY;
   while (world.duties()!.more);
   await world.settle();
+  const answer = await world.sign();
+  await world.settle();
   world.check();
   const { size, fork } = world.machine.state;
   expect(fork).toBeNull();
   expect(world.sink.rows(world.machine.log)).toHaveLength(size);
   expect(world.machine.state.openIntents).toBe(0);
   expect(world.store.exec('SELECT key FROM counter')).toEqual([]);
+  expect(answer).toMatchObject(size > 0 ? { ok: true, size } : { ok: false, code: 'empty' });
 }
 
 it('keeps every promise of the log, whatever fails and in whatever order', { timeout: 60_000 }, async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 60 }), run), {
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), run), {
     numRuns: Number(process.env.PROPERTY_RUNS ?? 300),
   });
 });

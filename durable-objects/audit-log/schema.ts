@@ -9,7 +9,8 @@ import type { Sql } from './sql.ts';
  * | state   | the log: name, head, watermark, fork    | every change        | for good                                        |
  * | leaf    | the leaf hash of a record               | append              | until it is in a tile                           |
  * | tile    | 256 hashes of the tree, fewer at its edge | append, pack duty | for good, also when the records have left       |
- * | checkpoint | the last one of an epoch that Postgres stored, and the key that signs | checkpointer | for good |
+ * | checkpoint | the last one of an epoch that Postgres stored | checkpointer | for good |
+ * | signer | the key that signs, and the size from which on it does | checkpointer | for good |
  * | record  | a record's canonical text               | append              | until Postgres has it, and the keep time after  |
  * | key     | an idempotency key and its answer       | append              | 24 h; 10 min for a coalesced repeat             |
  * | intent  | an intent without its own outcome       | append, orphan duty | until its outcome; 7 days once it is orphaned   |
@@ -41,7 +42,10 @@ CREATE TABLE IF NOT EXISTS tile (
 );
 CREATE TABLE IF NOT EXISTS checkpoint (
   epoch INTEGER PRIMARY KEY, size INTEGER NOT NULL, root TEXT NOT NULL, note TEXT NOT NULL, signed INTEGER NOT NULL,
-  kept INTEGER NOT NULL, key TEXT NOT NULL, quiet INTEGER NOT NULL
+  kept INTEGER NOT NULL, quiet INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS signer (
+  one INTEGER PRIMARY KEY CHECK (one = 1), key TEXT NOT NULL, epoch INTEGER NOT NULL, since INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS record (
   epoch INTEGER NOT NULL, idx INTEGER NOT NULL, time INTEGER NOT NULL, size INTEGER NOT NULL, text TEXT NOT NULL,

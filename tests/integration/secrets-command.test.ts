@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -125,6 +125,7 @@ describe('npm run secrets', () => {
     expect((await secrets(key)).stderr).toContain('Set AUDIT_ORIGIN in [vars] first');
     await wrangler.answer({ 'secret list': { stdout: '[]' } });
     const config = join(dir, 'wrangler.toml');
+    await cp('config', join(dir, 'config'), { recursive: true });
     await writeFile(config, 'name = "gateway"\n[vars]\nAUDIT_ORIGIN = "audit.example.com"\n');
     expect((await secrets([...key, '--config', config])).stdout).toBe('set AUDIT_SIGNING_KEY\n');
     const made = JSON.parse((await wrangler.calls())[1]!.stdin).AUDIT_SIGNING_KEY as string;

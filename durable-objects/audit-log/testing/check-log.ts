@@ -31,8 +31,16 @@ export function checkLog(world: World): void {
 }
 
 /** Each size was signed once at most, in order, and says what the log was; none of more than the database holds. */
-function checkCheckpoints({ sink, machine, settings }: World, { log, leaves }: Whole): void {
+function checkCheckpoints(
+  { sink, machine, settings, signed: told }: World,
+  { log, leaves, records }: Whole,
+): void {
   const signed = sink.signed(log);
+  const changes = records.filter(({ reasons }) => reasons.includes('signing_key_changed'));
+  changes.forEach(({ detail }, i) => {
+    must(detail!.from !== detail!.to, 'a key was changed for itself');
+    must(i === 0 || detail!.from === changes[i - 1]!.detail!.to, 'a change of keys is missing');
+  });
   const frontier = new Frontier();
   for (const { size, root, note } of signed) {
     must(size > frontier.size, `a checkpoint of ${size} came late`);
@@ -46,11 +54,25 @@ function checkCheckpoints({ sink, machine, settings }: World, { log, leaves }: W
       extensions: [],
     });
     must(parseNote(note)?.text === text, `the checkpoint of ${size} says something else`);
+    const change = changes.findLast(({ index }) => index < size);
+    const first = changes[0]?.detail?.from ?? keyOf(signed[0]!.note);
+    const key = change === undefined ? first : change.detail?.to;
+    must(keyOf(note) === key, `the checkpoint of ${size} is by another key than the log says`);
     must(root === Buffer.from(frontier.root).toString('hex'), `the root of ${size} is another`);
     must(size <= sink.rows(log).length, `a checkpoint of ${size} covers more than the database holds`);
   }
+  told.forEach(({ size, note }, i) => {
+    const before = told[i - 1];
+    must(before === undefined || before.size <= size, 'a smaller checkpoint was handed out');
+    must(before?.size !== size || before.note === note, `two checkpoints of ${size} were handed out`);
+  });
   const own = machine.checkpoint;
-  must(own === undefined || signed.some(({ note }) => note === own.note), 'a checkpoint is nowhere');
+  const last = signed.at(-1)?.size ?? 0;
+  // What the database lost it is given again.
+  must(
+    own === undefined || own.size > last || signed.some(({ note }) => note === own.note),
+    'a checkpoint is nowhere',
+  );
 }
 
 type HeldRow = { idx: number; time: number; size: number; text: string };
@@ -99,6 +121,11 @@ function checkStorage({ store, sink, machine, settings }: World): Whole {
   must(state.unflushedBytes === bytes(state.flushed, state.size), 'the unflushed bytes are miscounted');
   must(state.heldBytes === bytes(0, state.flushed), 'the held bytes are miscounted');
   return { log, leaves, texts, records };
+}
+
+/** The hash of the key that signed a note. */
+function keyOf(note: string): string | undefined {
+  return parseNote(note)?.signatures[0]?.hash;
 }
 
 /** The leaves, from tiles and rows, and that the tree over them is the one that the leaves make. */

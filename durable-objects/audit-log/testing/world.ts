@@ -1,6 +1,6 @@
 import type { SignerKey } from '../../../core/note.ts';
 import type { Place } from '../../../core/record.ts';
-import type { AppendAnswer, AppendEntry, CheckpointAnswer } from '../../../core/rpc.ts';
+import type { AppendAnswer, AppendEntry, CheckpointAnswer, SignedCheckpoint } from '../../../core/rpc.ts';
 import { Checkpointer } from '../checkpoints.ts';
 import { Flusher } from '../flush.ts';
 import { AuditMachine } from '../machine.ts';
@@ -24,6 +24,8 @@ export class World {
   readonly sent = new Map<string, Sent>();
   readonly events: [string, { readonly [name: string]: string | number | boolean }][] = [];
   readonly settings: AuditLogSettings;
+  /** Every checkpoint that was handed out. */
+  readonly signed: SignedCheckpoint[] = [];
   clock = START;
   /** What the next start signs with. */
   signer: SignerKey;
@@ -104,7 +106,9 @@ export class World {
   /** Whether storage kept working; what the database did is in the answer. */
   async sign(): Promise<CheckpointAnswer | undefined> {
     try {
-      return await this.checkpointer.sign();
+      const answer = await this.checkpointer.sign();
+      if (answer.ok) this.signed.push(answer);
+      return answer;
     } catch (error) {
       if (error instanceof StorageFailure) return undefined;
       throw error;
