@@ -106,8 +106,11 @@ export interface AuditLogRpc {
   status(): Promise<LogStatus>;
   /** A record that is still held here, whatever Postgres has; `null`: it left, or never was. */
   record(place: Place): Promise<HeldRecord | null>;
-  /** Sends what waits to Postgres and signs a checkpoint of it, unless the last one is of that size. */
-  checkpoint(): Promise<CheckpointAnswer>;
+  /**
+   * Sends what waits to Postgres and signs a checkpoint of it, unless the last one is of that size; or, for an epoch
+   * that was closed, of what Postgres holds of it. The answer names the log, another one where there is no such epoch.
+   */
+  checkpoint(log: string): Promise<CheckpointAnswer>;
   /** `null`: the log has no such record, or no such size. */
   inclusion(place: Place, size: number): Promise<InclusionProof | null>;
   /** Hex hashes; `null`: the log has no such sizes. */

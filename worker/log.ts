@@ -88,7 +88,7 @@ export const EVENTS = {
     fields: ['log', 'failure', 'failures'],
     means: 'A checkpoint could not be signed or stored. Records are kept as ever, and it is tried again.',
     remedy:
-      '`not_an_extension`, `not_signed_here`, `another_checkpoint` and `sql_AL003`: the stored checkpoint contradicts the log; find out who wrote it. `not_packed`, `key_not_covered`, `busy`: none, it passes. Else as audit_flush_failed.',
+      '`not_an_extension`, `not_signed_here`, `another_checkpoint` and `sql_AL003`: the stored checkpoint contradicts the log; find out who wrote it. `not_packed`, `not_taken_in`, `key_not_covered`, `another_epoch`, `busy`: none, it passes. Else as audit_flush_failed.',
   },
   audit_recovered: {
     fields: ['log', 'size'],

@@ -24,8 +24,8 @@ export interface CheckpointerOptions {
 const MIN_PAUSE_MS = 1000;
 const MAX_PAUSE_MS = 10 * 60_000;
 
-/** Records may come while one attempt runs; this many turns follow them, and then the next attempt does. */
-const TURNS = 4;
+/** The log may move while Postgres answers; this many turns follow it, and then the next attempt does. */
+const TURNS = 8;
 
 /**
  * Signs how large the log is and what its root is. Only sizes that Postgres says it holds are signed, only after the
@@ -52,16 +52,21 @@ export class Checkpointer {
 
   /** Never throws for what Postgres does. @throws when the object's own storage fails. */
   sign(): Promise<CheckpointAnswer> {
-    this.#running ??= this.#attempt().finally(() => {
+    this.#running ??= this.#attempt(() => this.#sign()).finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  async #attempt(): Promise<CheckpointAnswer> {
+  /** The same for an epoch that a fork has closed. @throws when the object's own storage fails. */
+  signClosed(log: string): Promise<CheckpointAnswer> {
+    return this.#attempt(() => this.#signClosed(log));
+  }
+
+  async #attempt(run: () => Promise<CheckpointAnswer>): Promise<CheckpointAnswer> {
     const { machine, log, now } = this.#options;
     try {
-      const answer = await this.#sign();
+      const answer = await run();
       this.#failures = 0;
       this.#notBefore = 0;
       return answer;
@@ -78,7 +83,10 @@ export class Checkpointer {
   async #sign(): Promise<CheckpointAnswer> {
     const { machine, sink, signer, now, newId } = this.#options;
     for (let turn = 0; turn < TURNS; turn++) {
-      const { state, checkpoint } = await sink.lastCheckpoint(machine.log);
+      const { log, state: before } = machine;
+      const { state, checkpoint } = await sink.lastCheckpoint(log);
+      // A flush that came between knows more of Postgres than this answer, and may have begun another epoch.
+      if (machine.log !== log || machine.state.flushed !== before.flushed) continue;
       if (machine.compare(state, now()).kind === 'forked') throw new SinkFailure('transient', 'forked');
       const { flushed } = machine.state;
       const kept = machine.checkpoint;
@@ -103,19 +111,37 @@ export class Checkpointer {
       if (flushed < machine.signsFrom) throw new SinkFailure('transient', 'key_not_covered');
       if (flushed === 0) return { ok: false, code: 'empty' };
       if (checkpoint?.size === flushed) return this.#keep(this.#own(checkpoint));
-      return this.#keep(await this.#store(flushed));
+      return this.#keep(await this.#store(flushed, log));
     }
     throw new SinkFailure('transient', 'busy');
   }
 
-  async #store(size: number): Promise<SignedCheckpoint> {
+  /**
+   * Signs what Postgres holds of an epoch that was closed by a fork, and that this object has taken in. It is not kept
+   * here: nothing follows it. @throws SinkFailure
+   */
+  async #signClosed(log: string): Promise<CheckpointAnswer> {
+    const { machine, sink } = this.#options;
+    const { state, checkpoint } = await sink.lastCheckpoint(log);
+    const { head, lastLeaf } = state;
+    if (head === 0) return { ok: false, code: 'empty' };
+    if (machine.inclusion({ log, index: head - 1 }, head)?.leaf !== lastLeaf) {
+      throw new SinkFailure('transient', 'not_taken_in');
+    }
+    if (checkpoint && !machine.begins(checkpoint, log)) throw new SinkFailure('mismatch', 'not_an_extension');
+    const last = checkpoint?.size === head ? checkpoint : await this.#store(head, log);
+    return { ok: true, ...last, log };
+  }
+
+  async #store(size: number, log: string): Promise<SignedCheckpoint> {
     const { machine, sink, origin, signer } = this.#options;
-    const { log } = machine;
-    const root = machine.root(size);
+    const { log: current } = machine;
+    const root = machine.root(size, log);
     if (root === undefined) throw new SinkFailure('transient', 'not_packed');
     const text = formatCheckpoint({ origin: originOf(origin, log), size, root, extensions: [] });
     const note = formatNote({ text, signatures: [signNote(text, signer)] });
     const stored = await sink.storeCheckpoint(log, size, Buffer.from(root).toString('hex'), note);
+    if (machine.log !== log && log === current) throw new SinkFailure('transient', 'another_epoch');
     if (stored.size !== size || stored.note !== note) throw new SinkFailure('mismatch', 'another_checkpoint');
     return stored;
   }

@@ -228,14 +228,14 @@ export class AuditMachine {
     return signingKey(this.#sql, this.state.epoch)?.since ?? 0;
   }
 
-  /** The root of the first `size` records; `undefined` when there are fewer, or not all are in the tree yet. */
-  root(size: number): Uint8Array | undefined {
-    return this.#tree(this.log, size, (source) => rootOf(size, source));
+  /** The root of the first `size` records of an epoch; `undefined` when there are fewer, or not all are in the tree yet. */
+  root(size: number, log = this.log): Uint8Array | undefined {
+    return this.#tree(log, size, (source) => rootOf(size, source));
   }
 
-  /** Whether this log begins with what a checkpoint says. */
-  begins({ size, root }: Pick<SignedCheckpoint, 'size' | 'root'>): boolean {
-    const own = this.root(size);
+  /** Whether the log begins with what a checkpoint says. */
+  begins({ size, root }: Pick<SignedCheckpoint, 'size' | 'root'>, log = this.log): boolean {
+    const own = this.root(size, log);
     return own !== undefined && Buffer.from(own).toString('hex') === root;
   }
 

@@ -100,10 +100,10 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
       if (before === undefined) return undefined;
       const { known, checkpoint } = before;
       if (!fresh && checkpoint !== undefined && checkpoint.size >= size) return checkpoint;
-      const answer = await answered(SIGN_TIMEOUT_MS, reach(tenant, log, known)?.checkpoint());
+      const answer = await answered(SIGN_TIMEOUT_MS, reach(tenant, log, known)?.checkpoint(log));
       if (answer === undefined) return undefined;
       if (!answer.ok && answer.code === 'unavailable') throw new AuditUnreadable();
-      // The object signs its own epoch only; of an earlier one there is what was stored.
+      // Of an epoch that the object does not have there is what was stored.
       if (!answer.ok || answer.log !== log)
         return checkpoint && checkpoint.size >= size ? checkpoint : undefined;
       if (answer.size === checkpoint?.size) return checkpoint.size >= size ? checkpoint : undefined;
