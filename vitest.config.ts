@@ -31,6 +31,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
+          // Property tests take seconds, and several times that on a machine that does something else.
+          testTimeout: 30_000,
           include: [
             '{compliance,core,durable-objects,iam,worker,policies,scripts}/**/*.test.ts',
             'tests/vectors/**/*.test.ts',
