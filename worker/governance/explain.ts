@@ -79,7 +79,7 @@ function callsOf(request: ValidRequest, space: Namespace): Pick<ExplanationAnswe
   if (request.serve === 'evaluate') return { listing: null, upstream: null };
   const scoped = carriedBy(request).map((each) => scopeRequest(each, space));
   const lists = scoped[0]?.lists;
-  return { upstream: scoped.map(({ call }) => shown(call)), listing: lists ? shown(lists.call) : null };
+  return { upstream: scoped.map(({ call }) => shown(call)), listing: lists ? shown(lists.calls[0]!) : null };
 }
 
 /** Method, path, query and body, and nothing else: origin, headers and secrets are nobody's to see. */

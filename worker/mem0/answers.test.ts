@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pooled } from '../../core/ids.ts';
-import { checkAnswer, ownerOf } from './answers.ts';
+import { checkAnswer } from './answers.ts';
 import { OPERATIONS, operationById } from './catalogue/index.ts';
+import { ownerOf } from './rows.ts';
 
 const ACME = pooled('acme');
 const RAW = { tenant: 'acme', raw: true };
@@ -217,7 +218,9 @@ describe('an answer of another shape', () => {
     ['oss.memories.delete', { message: 5 }],
     ['oss.memories.delete', null],
     ['oss.memories.update', row()],
-    ['platform.memories.list', { results: [row()] }],
+    ['platform.memories.list', [row()]],
+    ['platform.memories.add', { results: [], status: 'x' }],
+    ['platform.exports.get', { results: [row()] }],
     ['oss.reset', { message: 'All memories reset' }],
   ];
 

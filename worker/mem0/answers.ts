@@ -1,50 +1,10 @@
-import type { Json } from '../../core/canonical.ts';
-import { ENTITY_IDS, isUuid, type Namespace, restore } from '../../core/ids.ts';
+import { type Namespace, restore } from '../../core/ids.ts';
+import { PLATFORM_READERS } from './answers-platform.ts';
 import type { AnswerShape, Operation } from './catalogue/types.ts';
-import { isObject, type JsonObject, objectOf } from './json.ts';
-import { camelCase } from './metadata.ts';
+import { type AnswerContext, type CheckedAnswer, MALFORMED, type Reader, UNPROVEN } from './checked.ts';
+import { isObject } from './json.ts';
+import { isMemory, item, ownerOf, ownersOf, pick, resultsOf } from './rows.ts';
 
-/** What is known of a request when its answer is checked. */
-export interface AnswerContext {
-  /** Memory ids whose owner was proven before the call. */
-  readonly proven?: readonly string[];
-  /** The memory that the path names: an answer about another one is nobody's. */
-  readonly asked?: string | undefined;
-}
-
-export type AnswerFault =
-  /** The memory is not the tenant's, or there is none. */
-  | 'owner_unproven'
-  /** Mem0's answer does not have the shape of its operation. */
-  | 'answer_malformed';
-
-export type CheckedAnswer =
-  | {
-      readonly ok: true;
-      readonly body: Json;
-      readonly rows: number;
-      /** Rows that are not this tenant's and were left out. */
-      readonly withheld: number;
-      /** Ids of the memories in the answer. */
-      readonly memoryIds: readonly string[];
-    }
-  | { readonly ok: false; readonly reason: AnswerFault };
-
-/** What Mem0 may say of a memory, beside its ids; anything else is left out. */
-const ITEM_FIELDS = [
-  'id',
-  'memory',
-  'hash',
-  'metadata',
-  'score',
-  'score_details',
-  'created_at',
-  'updated_at',
-  'actor_id',
-  'role',
-  'attributed_to',
-  'expiration_date',
-];
 const ADDED_FIELDS = ['id', 'memory', 'event', 'previous_memory', 'actor_id', 'role'];
 const HISTORY_FIELDS = [
   'id',
@@ -61,9 +21,6 @@ const HISTORY_FIELDS = [
 
 const ENTITY_FIELDS = ['type', 'total_memories', 'created_at', 'updated_at'];
 
-const MALFORMED: CheckedAnswer = { ok: false, reason: 'answer_malformed' };
-const UNPROVEN: CheckedAnswer = { ok: false, reason: 'owner_unproven' };
-
 /**
  * Checks Mem0's answer by its operation's owner rule, restores the tenant's ids and keeps only known fields.
  * `answer` is whatever Mem0's JSON held; nothing of it is passed on unread but metadata, which is the
@@ -78,13 +35,6 @@ export function checkAnswer(
   return READERS[operation.answer](space, answer, context, operation);
 }
 
-type Reader = (
-  space: Namespace,
-  answer: unknown,
-  context: AnswerContext,
-  operation: Operation,
-) => CheckedAnswer;
-
 const READERS: { readonly [S in AnswerShape]: Reader } = {
   item: readItem,
   items: readItems,
@@ -92,6 +42,7 @@ const READERS: { readonly [S in AnswerShape]: Reader } = {
   history: readHistory,
   entities: readEntities,
   message: readMessage,
+  ...PLATFORM_READERS,
   unread: () => MALFORMED,
 };
 
@@ -142,7 +93,7 @@ function readHistory(space: Namespace, answer: unknown, { proven = [] }: AnswerC
   });
   return {
     ok: true,
-    body: own.map((row) => pick(row, HISTORY_FIELDS)),
+    body: own.map((row) => ({ ...pick(row, HISTORY_FIELDS), ...ownersOf(space, row) })),
     rows: own.length,
     withheld: answer.length - own.length,
     memoryIds: [],
@@ -177,72 +128,4 @@ function readMessage(
     withheld: 0,
     memoryIds: [],
   };
-}
-
-/**
- * Whose a row of Mem0 is: `own` when it has at least one owner id and every one is in the tenant's
- * namespace, `nobody` when it has none, `foreign` otherwise.
- */
-export function ownerOf(space: Namespace, row: unknown): 'own' | 'foreign' | 'nobody' {
-  if (!isObject(row)) return 'nobody';
-  let owner: 'own' | 'nobody' = 'nobody';
-  for (const kind of ENTITY_IDS) {
-    const id = Object.hasOwn(row, kind) ? row[kind] : undefined;
-    if (id === undefined || id === null) continue;
-    if (typeof id !== 'string' || restore(space, id) === undefined) return 'foreign';
-    owner = 'own';
-  }
-  return owner;
-}
-
-interface Memory {
-  readonly id: string;
-  readonly [field: string]: unknown;
-}
-
-/** A row that a memory id stands in; ids of any other form never reach a record or a client. */
-function isMemory(row: unknown): row is Memory {
-  return isObject(row) && typeof row.id === 'string' && isUuid(row.id);
-}
-
-function resultsOf(answer: unknown): readonly unknown[] | undefined {
-  return isObject(answer) && Array.isArray(answer.results) ? answer.results : undefined;
-}
-
-/** An own memory as its client knows it. */
-function item(space: Namespace, row: Memory): JsonObject {
-  const ids = ENTITY_IDS.flatMap((kind) => {
-    const value = row[kind];
-    const id = typeof value === 'string' ? restore(space, value) : undefined;
-    return id === undefined ? [] : [[kind, id] as const];
-  });
-  const fields = pick(row, ITEM_FIELDS);
-  const metadata = isObject(row.metadata) ? { metadata: withoutOwners(space, row.metadata) } : {};
-  return { ...fields, ...metadata, ...objectOf(ids) };
-}
-
-const OWNER_KEYS: ReadonlySet<string> = new Set(ENTITY_IDS.flatMap((kind) => [kind, camelCase(kind)]));
-
-/** Metadata is the client's own, but engines copy owner ids into it: those are restored, or left out. */
-function withoutOwners(space: Namespace, metadata: { readonly [key: string]: unknown }): Json {
-  const entries = Object.entries(metadata).flatMap(([key, value]): [string, Json][] => {
-    if (!OWNER_KEYS.has(key)) return [[key, value as Json]];
-    const id = typeof value === 'string' ? restore(space, value) : undefined;
-    return id === undefined ? [] : [[key, id]];
-  });
-  return objectOf(entries);
-}
-
-/** The known fields of a row, as far as they hold what such a field can hold. */
-function pick(row: { readonly [field: string]: unknown }, fields: readonly string[]): JsonObject {
-  const known = fields.filter(
-    (name) => Object.hasOwn(row, name) && isPlain(row[name], name === 'score_details'),
-  );
-  return objectOf(known.map((name) => [name, row[name] as Json]));
-}
-
-/** A scalar; where a field may explain a score, numbers by name too. */
-function isPlain(value: unknown, numbers: boolean): boolean {
-  if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return true;
-  return numbers && isObject(value) && Object.values(value).every((part) => typeof part === 'number');
 }

@@ -26,6 +26,7 @@ function line(row: Operation): string {
     code(row.path),
     row.access === 'governed' ? row.action : `**${row.access}**`,
     row.serve.oss,
+    row.serve.platform,
     row.scope,
     row.owner,
     list(row.ids),
@@ -42,8 +43,8 @@ function section(dialect: Dialect): string[] {
     '',
     note,
     '',
-    '| operation | method | path | action | on a self-hosted origin | scope | owner of the answer | ids | memory text | what it does |',
-    '|---|---|---|---|---|---|---|---|---|---|',
+    '| operation | method | path | action | on a self-hosted origin | on the Platform | scope | owner of the answer | ids | memory text | what it does |',
+    '|---|---|---|---|---|---|---|---|---|---|---|',
     ...OPERATIONS.filter((row) => row.dialect === dialect).map(line),
     '',
   ];

@@ -225,12 +225,17 @@ export function rebuildFilter(
 }
 
 function entryOf({ key, test }: Condition): readonly [string, Json] {
+  return [key, conditionValue(test)];
+}
+
+/** What a key must hold, as Mem0 reads it. */
+export function conditionValue(test: Condition['test']): Json {
   switch (test.is) {
     case 'present':
-      return [key, '*'];
+      return '*';
     case 'equal':
-      return [key, test.value];
+      return test.value;
     case 'compared':
-      return [key, objectOf(test.by.map(([operator, operand]) => [operator, operand as Json])) as Json];
+      return objectOf(test.by.map(([operator, operand]) => [operator, operand as Json])) as Json;
   }
 }

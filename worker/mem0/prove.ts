@@ -1,10 +1,11 @@
 import type { Owners } from '../owners.ts';
 import { Problem } from '../problem.ts';
-import { checkAnswer, ownerOf } from './answers.ts';
-import type { Operation } from './catalogue/types.ts';
+import { checkAnswer } from './answers.ts';
+import type { Operation, OriginKind } from './catalogue/types.ts';
 import { upstreamProblem } from './failures.ts';
 import type { Home } from './home.ts';
 import type { Hold } from './inflight.ts';
+import { ownerOf } from './rows.ts';
 import type { UpstreamCall } from './upstream.ts';
 
 /** Whoever asks for a memory that is not proven to be theirs gets this, wherever else it may exist. */
@@ -58,6 +59,12 @@ function named(error: unknown, id: string): unknown {
   });
 }
 
+/** Where a Mem0 of a kind has one memory. */
+const MEMORY: { readonly [K in OriginKind]: (id: string) => string } = {
+  oss: (id) => `/memories/${id}`,
+  platform: (id) => `/v1/memories/${id}/`,
+};
+
 /**
  * Proves that a memory is the tenant's: by Mem0's own row while it lives; after its deletion, where the
  * operation allows that, by OwnerIndex. Both ways do the same work for a foreign id as for a missing one.
@@ -67,7 +74,7 @@ async function proveOwner(asking: Asking, memoryId: string, afterDelete: boolean
   const { home, owners, traceparent, hold } = asking;
   const { space, upstream } = home;
   const answer = await upstream.call(
-    { method: 'GET', path: `/memories/${memoryId}`, query: [] },
+    { method: 'GET', path: MEMORY[home.kind](memoryId), query: [] },
     traceparent,
     hold,
   );
@@ -93,17 +100,27 @@ function isRow(row: unknown, memoryId: string): boolean {
   return typeof row === 'object' && row !== null && (row as { id?: unknown }).id === memoryId;
 }
 
-/** What a delete by filter is about to touch: the tenant's rows of the listing call, and how many were not. */
+/**
+ * What a delete by filter is about to touch: the tenant's rows of the listing calls, and how many were not. Of several
+ * calls each is the next page, asked while there is one.
+ */
 export async function listTouched(
   asking: Asking,
   listing: Operation,
-  call: UpstreamCall,
+  calls: readonly UpstreamCall[],
 ): Promise<{ readonly memoryIds: readonly string[]; readonly withheld: number }> {
   const { home, traceparent, hold } = asking;
-  const answer = await home.upstream.call(call, traceparent, hold);
-  const problem = upstreamProblem(answer, home.space, false);
-  if (problem) throw problem;
-  const checked = checkAnswer(listing, home.space, answer.ok ? answer.json : undefined, {});
-  if (!checked.ok) throw new Problem('upstream_unreadable', { reason: checked.reason });
-  return checked;
+  const memoryIds: string[] = [];
+  let withheld = 0;
+  for (const call of calls) {
+    const answer = await home.upstream.call(call, traceparent, hold);
+    const problem = upstreamProblem(answer, home.space, false);
+    if (problem) throw problem;
+    const checked = checkAnswer(listing, home.space, answer.ok ? answer.json : undefined, {});
+    if (!checked.ok) throw new Problem('upstream_unreadable', { reason: checked.reason });
+    memoryIds.push(...checked.memoryIds);
+    withheld += checked.withheld;
+    if ((checked.body as { readonly next?: unknown }).next !== true) break;
+  }
+  return { memoryIds, withheld };
 }

@@ -104,16 +104,18 @@ describe('the call to Mem0', () => {
     });
     expect(lists).toEqual({
       operation: operationById('oss.memories.list'),
-      call: {
-        method: 'GET',
-        path: '/memories',
-        query: [
-          ['user_id', 'acme:bob'],
-          ['run_id', 'acme:r'],
-          ['top_k', '1000'],
-          ['show_expired', 'true'],
-        ],
-      },
+      calls: [
+        {
+          method: 'GET',
+          path: '/memories',
+          query: [
+            ['user_id', 'acme:bob'],
+            ['run_id', 'acme:r'],
+            ['top_k', '1000'],
+            ['show_expired', 'true'],
+          ],
+        },
+      ],
       most: 1000,
     });
     expect(entityIds).toHaveLength(2);
@@ -126,7 +128,7 @@ describe('the call to Mem0', () => {
       path: '/entities/agent/acme%3Acaf%25C3%25A9%253A%252525',
       query: [],
     });
-    expect(lists?.call.query[0]).toEqual(['agent_id', 'acme:caf%C3%A9%3A%2525']);
+    expect(lists?.calls[0]?.query[0]).toEqual(['agent_id', 'acme:caf%C3%A9%3A%2525']);
   });
 
   it('is never made for a row that is not forwarded', () => {

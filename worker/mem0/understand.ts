@@ -1,8 +1,8 @@
 import { parseQuery } from '../http/query.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
+import { unservedIn } from './bridge/unserved.ts';
 import type { OriginKind } from './catalogue/types.ts';
 import type { Match } from './match.ts';
-import type { Reason } from './reasons.ts';
 import { type ValidRequest, validateOperation } from './validate.ts';
 
 /**
@@ -15,16 +15,17 @@ export function understand(found: Match, rawQuery: string, body: unknown, kind: 
   const query = parseQuery(rawQuery);
   if (!query.ok) throw invalid('invalid_query', query.reason);
   const valid = validateOperation(operation, params, query.entries, body, kind);
-  if (valid.ok) return valid.request;
-  if (UNSERVED.has(valid.reason)) {
-    const { reason, detail, pointer } = valid;
-    throw new Problem('not_served', { reason, decision: 'invalid_request', detail, place: pointer });
-  }
+  if (valid.ok) return served(valid.request);
   throw invalid(valid.in === 'query' ? 'invalid_query' : 'invalid_body', valid.reason, valid);
 }
 
-/** What the Platform's dialect knows and a self-hosted Mem0 cannot do: no fault of the request's form. */
-const UNSERVED: ReadonlySet<string> = new Set<Reason>(['option_unserved', 'filter_unserved']);
+/** What the Platform's dialect knows and a self-hosted Mem0 cannot do is no fault of the request's form. */
+function served(request: ValidRequest): ValidRequest {
+  const unserved = request.serve === 'translate' ? unservedIn(request) : undefined;
+  if (!unserved) return request;
+  const { reason, detail, pointer } = unserved;
+  throw new Problem('not_served', { reason, decision: 'invalid_request', detail, place: pointer });
+}
 
 function row(found: Match): Extract<Match, { kind: 'row' }> {
   switch (found.kind) {

@@ -2,12 +2,12 @@ import { ZodObject, type ZodType, z } from 'zod';
 import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../core/ids.ts';
-import { type FilterNode, parsePlatformFilter, requiredIds } from './bridge/filter.ts';
 import { DROPPED_KEYS } from './catalogue/platform-bodies.ts';
 import type { Dialect, Operation, OriginKind, QueryKind, Serve } from './catalogue/types.ts';
 import { type EntityIds, type Filter, parseFilter } from './filters.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { checkMetadata } from './metadata.ts';
+import { type FilterNode, isBound, parsePlatformFilter, requiredIds } from './platform-filter.ts';
 import { type Checked, type Fault, fault, REASONS, type Reason } from './reasons.ts';
 
 /**
@@ -50,15 +50,22 @@ export function validateOperation(
   body: unknown,
   kind: OriginKind,
 ): Validation {
-  const queried = checkQuery(operation, query);
+  const serve = operation.serve[kind];
+  // What is refused does not depend on anything that was sent.
+  const spec = serve === 'refuse' ? { ...operation, query: 'any' as const, body: 'any' as const } : operation;
+  const queried = checkQuery(spec, query);
   if (!queried.ok) return { ...queried, in: 'query' };
-  const read = checkBody(operation, body);
+  const read = checkBody(spec, body);
   if (!read.ok) return { ...read, in: 'body' };
   const ids = { ...queried.value.ids, ...read.value.ids, ...idsOfPath(params) };
   const needsScope = operation.scope === 'ids' || operation.scope === 'ids_listed';
   const { body: rest, conditions, tree, weight } = read.value;
-  const serve = operation.serve[kind];
-  if (needsScope && serve !== 'refuse' && Object.keys(ids).length === 0) {
+  if (
+    needsScope &&
+    serve !== 'refuse' &&
+    Object.keys(ids).length === 0 &&
+    !(serve === 'forward' && tree && isBound(tree))
+  ) {
     if (tree) return { ...fault('/filters', 'filter_scope'), in: 'body' };
     return { ...fault('', 'scope_required'), in: operation.body === 'none' ? 'query' : 'body' };
   }

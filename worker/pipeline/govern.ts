@@ -1,6 +1,7 @@
 import type { Operation } from '../mem0/catalogue/types.ts';
 import { asProblem } from '../problem.ts';
 import type { AdmitVars } from './admit.ts';
+import type { AuditVars } from './audit.ts';
 import type { AuthenticateVars } from './authenticate.ts';
 import type { AuthorizeVars } from './authorize.ts';
 import type { Stage } from './stage.ts';
@@ -8,7 +9,9 @@ import type { TransportVars } from './transport.ts';
 import type { ValidateVars } from './validate.ts';
 
 /** What a handler of the gateway's own API is given: everything that the stages before have established. */
-export type Governed = Readonly<TransportVars & AuthenticateVars & ValidateVars & AdmitVars & AuthorizeVars>;
+export type Governed = Readonly<
+  TransportVars & AuditVars & AuthenticateVars & ValidateVars & AdmitVars & AuthorizeVars
+>;
 
 /** What a handler answers. It checks no role: the policy has. @throws Problem */
 export type GovernedHandler = (governed: Governed) => Promise<GovernedAnswer> | GovernedAnswer;

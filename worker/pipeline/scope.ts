@@ -57,7 +57,7 @@ export function scope({
     const afterDelete = requests.some(({ operation }) => operation.afterDelete === true);
     await proveOwners(asking, proves, afterDelete);
     const lists = scoped.flatMap((each) => each.lists ?? [])[0] as ScopedRequest['lists'];
-    const listed = lists ? await listTouched(asking, lists.operation, lists.call) : NOTHING;
+    const listed = lists ? await listTouched(asking, lists.operation, lists.calls) : NOTHING;
     const proven = [...proves, ...listed.memoryIds];
     if (request.operation.action === 'delete' && proven.length > 0) {
       await owners.register(tenant, 'memory', proven).catch(() => {

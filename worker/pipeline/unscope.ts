@@ -1,8 +1,10 @@
 import type { Json } from '../../core/canonical.ts';
 import type { Namespace } from '../../core/ids.ts';
 import type { OwnedKind } from '../../core/rpc.ts';
-import { type CheckedAnswer, checkAnswer } from '../mem0/answers.ts';
+import { checkAnswer } from '../mem0/answers.ts';
 import { translationOf } from '../mem0/bridge/index.ts';
+import { linked } from '../mem0/bridge/pages.ts';
+import type { CheckedAnswer } from '../mem0/checked.ts';
 import { isObject } from '../mem0/json.ts';
 import { unproven } from '../mem0/prove.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';
@@ -38,7 +40,9 @@ export function unscope({
     const bodies = all.map(({ body }) => body);
     const translation = translationOf(request);
     const carried = { origin: originOf(transport, config.TRANSPORT), eventId: crypto.randomUUID() };
-    const given = attempt(() => translation?.fromOss(bodies, request, carried) ?? bodies[0] ?? null);
+    const given = attempt(
+      () => translation?.fromOss(bodies, request, carried) ?? linked(bodies[0], request, carried.origin),
+    );
     const memoryIds = all.flatMap((each) => each.memoryIds);
     c.set('checked', {
       // Of what was read, only what goes out counts as seen.
@@ -49,7 +53,8 @@ export function unscope({
     const gone = bodies.flatMap(removedIds);
     if (gone.length > 0) await register(owners, space.tenant, 'memory', gone);
     // Issued to this tenant before anybody can ask for it.
-    if (translation?.event) await register(owners, space.tenant, 'event', [carried.eventId]);
+    const events = translation?.event ? [carried.eventId] : translation ? [] : eventsOf(given.value);
+    if (events.length > 0) await register(owners, space.tenant, 'event', events);
     return c.json(given.value as object);
   };
 }
@@ -74,6 +79,12 @@ function released(ids: readonly string[], body: Json | undefined): readonly stri
   return ids.filter((id) => shown.has(id));
 }
 
+/** The events that Mem0 itself has named. */
+function eventsOf(body: Json): readonly string[] {
+  const id = isObject(body) ? body.event_id : undefined;
+  return typeof id === 'string' ? [id] : [];
+}
+
 /** Where the client reached the gateway, for the links in an answer. */
 function originOf({ target }: Transport, kind: 'edge' | 'loopback'): string {
   const host = target.ok ? target.host : '';
@@ -88,7 +99,11 @@ function check(
   proven: readonly string[],
 ): Extract<CheckedAnswer, { ok: true }> {
   const json = answer?.ok ? answer.json : undefined;
-  const checked = checkAnswer(request.operation, space, json, { proven, asked: request.params.memory_id });
+  const checked = checkAnswer(request.operation, space, json, {
+    proven,
+    asked: request.params.memory_id,
+    fields: request.body?.fields as readonly string[] | undefined,
+  });
   if (checked.ok) return checked;
   if (checked.reason === 'owner_unproven') throw unproven();
   throw new Problem('upstream_unreadable', { reason: checked.reason });

@@ -81,7 +81,7 @@ function refusalOf(operation: Operation, decision: PolicyDecision, own: boolean)
 const OBLIGATIONS: ReadonlySet<string> = new Set(['allow_prompt']);
 
 /** Members of a body that speak to the language model in the operator's place. */
-const PROMPTS = ['prompt', 'custom_instructions'] as const;
+const PROMPTS = ['prompt', 'custom_instructions', 'custom_categories', 'includes', 'excludes'] as const;
 
 function unmet({ obligations }: PolicyDecision, body: JsonObject | undefined): Problem | undefined {
   if (Object.keys(obligations).some((name) => !OBLIGATIONS.has(name))) {

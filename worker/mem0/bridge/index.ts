@@ -41,6 +41,9 @@ export function carriedBy(request: ValidRequest): readonly ValidRequest[] {
   if (translation) return [translation.toOss(request)].flat();
   throw new Problem('not_served', {
     reason: 'not_served',
-    detail: 'This operation is known, but it cannot be served on a self-hosted Mem0.',
+    detail:
+      request.operation.dialect === 'platform'
+        ? 'This operation is known, but it cannot be served on the Mem0 of this tenant.'
+        : 'This tenant’s Mem0 is the hosted Platform, which does not know the dialect of the self-hosted server.',
   });
 }

@@ -1,11 +1,13 @@
 import type { Json } from '../../../core/canonical.ts';
 import { Problem } from '../../problem.ts';
 import { operationById } from '../catalogue/index.ts';
-import { isObject, type JsonObject } from '../json.ts';
+import { isObject, type JsonObject, objectOf } from '../json.ts';
+import type { FilterNode } from '../platform-filter.ts';
 import type { ValidRequest } from '../validate.ts';
-import { type FilterNode, type FilterRow, fulfils } from './filter.ts';
+import { type FilterRow, fulfils } from './fulfils.ts';
 import { linkTo, pageOf } from './pages.ts';
 import type { Translation } from './types.ts';
+import { LEFT_OUT_OPTIONS } from './unserved.ts';
 
 /** The most rows that a self-hosted server gives at once; with as many it may have more. */
 const CANDIDATES = 1000;
@@ -33,7 +35,8 @@ export const add: Translation = {
     }
     const list = typeof messages === 'string' ? [{ role: 'user', content: messages }] : messages;
     const prompt = instructions === undefined ? {} : { prompt: instructions };
-    return as('oss.memories.add', request, { body: { ...rest, ...prompt, messages: list } });
+    const kept = Object.entries(rest).filter(([name]) => !LEFT_OUT_OPTIONS.includes(name));
+    return as('oss.memories.add', request, { body: { ...objectOf(kept), ...prompt, messages: list } });
   },
   fromOss: ([body], _request, { eventId }) => ({
     message: 'Memories added.',
@@ -54,7 +57,7 @@ export const list: Translation = {
       count: rows.length,
       next: end < rows.length ? linkTo(origin, request, page + 1, size) : null,
       previous: page > 1 ? linkTo(origin, request, page - 1, size) : null,
-      results: rows.slice(end - size, end),
+      results: shown(rows.slice(end - size, end), request),
     };
   },
 };
@@ -62,7 +65,7 @@ export const list: Translation = {
 /** Without pages: the deprecated listings answer a plain list. */
 export const plainList: Translation = {
   toOss: list.toOss,
-  fromOss: ([body], request) => chosen(candidates(body), request.tree),
+  fromOss: ([body], request) => shown(chosen(candidates(body), request.tree), request),
 };
 
 export const search: Translation = {
@@ -76,7 +79,7 @@ export const search: Translation = {
   fromOss: ([body], request) => {
     const most = (request.body?.top_k ?? DEFAULT_TOP_K) as number;
     const rows = isNarrow(request.tree) ? resultsOf(body) : candidates(body);
-    return { results: chosen(rows, request.tree).slice(0, most) };
+    return { results: shown(chosen(rows, request.tree).slice(0, most), request) };
   },
 };
 
@@ -109,6 +112,16 @@ function isNarrow(tree: FilterNode | undefined): boolean {
 
 function chosen(rows: readonly JsonObject[], tree: FilterNode | undefined): JsonObject[] {
   return rows.filter((row) => tree === undefined || fulfils(tree, row as FilterRow));
+}
+
+/** Of each row the fields that were asked for; its id is always there. */
+function shown(rows: readonly JsonObject[], { body }: ValidRequest): JsonObject[] {
+  const fields = body?.fields as readonly string[] | undefined;
+  if (fields === undefined) return [...rows];
+  const kept = new Set(['id', ...fields]);
+  return rows.map((row) =>
+    objectOf(Object.entries(row).filter(([name]) => kept.has(name)) as [string, Json][]),
+  );
 }
 
 /** All rows there are. @throws Problem when there may be more than were given. */

@@ -1,3 +1,5 @@
+import type { Json } from '../../../core/canonical.ts';
+import { isObject } from '../json.ts';
 import type { ValidRequest } from '../validate.ts';
 import type { Carried } from './types.ts';
 
@@ -18,4 +20,23 @@ export function linkTo(
   size: number,
 ): string {
   return `${origin}${operation.path}?page=${page}&page_size=${size}`;
+}
+
+/**
+ * A checked answer of the Platform as its client gets it: that there are other pages is its word, where they are is the
+ * gateway's. Entities came all at once, because a page of everybody's is no page of the tenant's.
+ */
+export function linked(body: Json | undefined, request: ValidRequest, origin: Carried['origin']): Json {
+  if (!isObject(body) || typeof body.next !== 'boolean') return body ?? null;
+  const { page, size } = pageOf(request);
+  const given = body as { readonly [member: string]: Json; readonly results: Json[] };
+  const whole = request.operation.answer === 'entity_page';
+  const next = whole ? page * size < given.results.length : given.next === true;
+  const previous = whole ? page > 1 : given.previous === true;
+  return {
+    ...given,
+    next: next ? linkTo(origin, request, page + 1, size) : null,
+    previous: previous ? linkTo(origin, request, page - 1, size) : null,
+    results: whole ? given.results.slice((page - 1) * size, page * size) : given.results,
+  };
 }

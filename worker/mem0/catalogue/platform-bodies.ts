@@ -1,13 +1,10 @@
 import { z } from 'zod';
 import { isUuid } from '../../../core/ids.ts';
-import type { Reason } from '../reasons.ts';
 import { DATE, METADATA, ROLE, reason, TEXT } from './bodies.ts';
 
-// Of the Platform's options those are listed that a self-hosted server can honour, those that change nothing in the
-// result and are left out, and those that would change it and are refused. Any other key is unknown.
+// The documented options of the Platform, with their types. Which of them a self-hosted origin cannot honour says
+// bridge/unserved.ts. Any other key is unknown.
 
-const refused = (name: Reason) => z.never(reason(name)).optional();
-const unserved = refused('option_unserved');
 const dropped = z.unknown().optional();
 
 /** Which account and project: the operator's, never the client's. And forms of answers that are gone. */
@@ -26,27 +23,40 @@ const OWNERS = {
   user_id: z.string().optional(),
   agent_id: z.string().optional(),
   run_id: z.string().optional(),
+  app_id: z.string().optional(),
 };
 
 const MESSAGE = z.strictObject({ role: ROLE, content: TEXT });
+
+const flag = z.boolean().optional();
+const WORD = TEXT.max(256);
+const WORDS = z.array(WORD).min(1).max(100);
+/** Seconds since the epoch. */
+const STAMP = z.int().min(0).max(253_402_300_799).optional();
+/** Names of fields of a memory. */
+const FIELDS = z
+  .array(z.string().regex(/^[a-z][a-z_]{0,63}$/, reason('not_a_choice')))
+  .min(1)
+  .max(50)
+  .optional();
+const DAY = DATE.optional();
 
 /** POST /v3/memories/add/ and its deprecated form. */
 export const PLATFORM_ADD = z.strictObject({
   ...DROPPED,
   messages: z.union([TEXT, z.array(MESSAGE).min(1).max(1000)]),
   ...OWNERS,
-  app_id: unserved,
   metadata: METADATA,
-  infer: z.boolean().optional(),
-  expiration_date: DATE.optional(),
+  infer: flag,
+  expiration_date: DAY,
   custom_instructions: TEXT.optional(),
-  custom_categories: unserved,
+  custom_categories: z.array(z.record(WORD, TEXT)).min(1).max(100).optional(),
   prompt: TEXT.optional(),
-  timestamp: unserved,
-  immutable: unserved,
-  includes: unserved,
-  excludes: unserved,
-  enable_graph: z.literal(false, reason('option_unserved')).optional(),
+  timestamp: STAMP,
+  immutable: flag,
+  includes: TEXT.optional(),
+  excludes: TEXT.optional(),
+  enable_graph: flag,
 });
 
 const FILTERED = { ...DROPPED, filters: z.unknown().optional() };
@@ -58,11 +68,11 @@ export const PLATFORM_LIST = z.strictObject({
   ...FILTERED,
   page,
   page_size: pageSize,
-  fields: unserved,
-  keywords: unserved,
-  categories: unserved,
-  start_date: unserved,
-  end_date: unserved,
+  fields: FIELDS,
+  keywords: z.union([WORD, WORDS]).optional(),
+  categories: WORDS.optional(),
+  start_date: DAY,
+  end_date: DAY,
 });
 
 /** POST /v3/memories/search/ and its deprecated form. */
@@ -71,15 +81,29 @@ export const PLATFORM_SEARCH = z.strictObject({
   query: TEXT,
   top_k: z.int().min(1).max(1000).optional(),
   threshold: z.number().min(0).max(1).optional(),
-  rerank: z.literal(false, reason('option_unserved')).optional(),
-  keyword_search: z.literal(false, reason('option_unserved')).optional(),
-  filter_memories: z.literal(false, reason('option_unserved')).optional(),
-  fields: unserved,
-  categories: unserved,
+  rerank: flag,
+  keyword_search: flag,
+  filter_memories: flag,
+  fields: FIELDS,
+  categories: WORDS.optional(),
 });
 
 /** POST /v1/memories/search/, the deprecated form with ids beside the query. */
-export const PLATFORM_V1_SEARCH = PLATFORM_SEARCH.extend({ ...OWNERS, app_id: unserved });
+export const PLATFORM_V1_SEARCH = PLATFORM_SEARCH.extend(OWNERS);
+
+/** POST /v1/feedback/. */
+export const PLATFORM_FEEDBACK = z.strictObject({
+  ...DROPPED,
+  memory_id: z.string().refine(isUuid, reason('not_a_uuid')),
+  feedback: z.enum(['POSITIVE', 'NEGATIVE', 'VERY_NEGATIVE']).nullable().optional(),
+  feedback_reason: TEXT.nullable().optional(),
+});
+
+/** POST /v1/summary/. */
+export const PLATFORM_SUMMARY = z.strictObject(FILTERED);
+
+/** POST /v1/{users,agents,apps,runs}/. */
+export const PLATFORM_ENTITY = z.strictObject({ ...DROPPED, ...OWNERS, metadata: METADATA });
 
 /** PUT /v1/memories/{id}/. */
 export const PLATFORM_UPDATE = z
@@ -87,7 +111,7 @@ export const PLATFORM_UPDATE = z
     text: TEXT.optional(),
     metadata: METADATA,
     expiration_date: DATE.nullable().optional(),
-    timestamp: unserved,
+    timestamp: STAMP,
   })
   .refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'));
 

@@ -3,12 +3,16 @@ import {
   PLATFORM_ADD,
   PLATFORM_BATCH_DELETE,
   PLATFORM_BATCH_UPDATE,
+  PLATFORM_ENTITY,
+  PLATFORM_FEEDBACK,
   PLATFORM_LIST,
   PLATFORM_SEARCH,
+  PLATFORM_SUMMARY,
   PLATFORM_UPDATE,
   PLATFORM_V1_SEARCH,
 } from './platform-bodies.ts';
 import {
+  type AnswerShape,
   denied,
   type FieldPath,
   type Method,
@@ -19,7 +23,8 @@ import {
   type Serve,
 } from './types.ts';
 
-/** What differs between Platform rows. What says nothing of how a self-hosted origin serves it is refused there. */
+/** What differs between Platform rows. What says nothing of how a self-hosted origin serves it is refused there, and forwarded to
+ * the Platform. */
 interface Row {
   readonly action: Action;
   readonly resource?: string;
@@ -30,13 +35,17 @@ interface Row {
   readonly body?: Operation['body'];
   readonly query?: { readonly [name: string]: QueryKind };
   readonly oss?: Serve;
+  /** How the Platform itself serves it; forwarded unless it says otherwise. */
+  readonly platform?: Serve;
+  readonly answer?: AnswerShape;
+  readonly says?: string;
 }
 
 const IGNORED: QueryKind = { kind: 'ignored' };
 const ID: QueryKind = { kind: 'id' };
 /** Which account and project: the operator's to say, and never the client's. */
 const PROJECT = { org_id: IGNORED, project_id: IGNORED };
-const OWNERS = { user_id: ID, agent_id: ID, run_id: ID };
+const OWNERS = { user_id: ID, agent_id: ID, run_id: ID, app_id: ID };
 const PAGES: { readonly [name: string]: QueryKind } = {
   page: { kind: 'integer', min: 1, max: 1000 },
   page_size: { kind: 'integer', min: 1, max: 200 },
@@ -46,7 +55,7 @@ function row(
   id: string,
   request: `${Method} ${string}`,
   summary: string,
-  { oss = 'refuse', query, body, ...own }: Row,
+  { oss = 'refuse', platform = 'forward', query, body, ...own }: Row,
 ): Operation {
   const [method, path] = request.split(' ') as [Method, string];
   return {
@@ -58,13 +67,12 @@ function row(
     resource: 'memory',
     ids: [],
     phi: [],
-    serve: { oss, platform: 'refuse' },
+    serve: { oss, platform },
     answer: 'unread',
     summary,
     ...own,
-    // What is refused does not depend on anything that was sent.
-    query: oss === 'refuse' ? 'any' : { ...PROJECT, ...query },
-    body: body ?? (oss === 'refuse' ? 'any' : 'none'),
+    query: { ...PROJECT, ...query },
+    body: body ?? 'none',
   };
 }
 
@@ -80,7 +88,14 @@ const MESSAGES = ['body.messages', 'body.metadata'];
 const ITEM = ['answer.memory', 'answer.metadata'];
 const BATCHED = ['body.memories.memory_id'];
 
-const listing = { action: 'read', phi: MEMORIES, scope: 'ids', owner: 'row', oss: 'translate' } as const;
+const listing = {
+  action: 'read',
+  phi: MEMORIES,
+  scope: 'ids',
+  owner: 'row',
+  oss: 'translate',
+  answer: 'list',
+} as const;
 const search = {
   ...listing,
   ids: FILTERS,
@@ -93,9 +108,17 @@ const adding = {
   scope: 'ids',
   owner: 'issued',
   body: PLATFORM_ADD,
+  answer: 'accepted',
   oss: 'translate',
 } as const;
-const exporting = { action: 'read', resource: 'export', scope: 'ids', owner: 'issued' } as const;
+/** The client chooses the form of an export's rows, so nobody can tell from them whose they are. */
+const exporting = {
+  action: 'read',
+  resource: 'export',
+  scope: 'ids',
+  owner: 'issued',
+  platform: 'refuse',
+} as const;
 
 /** The hosted API, as the official SDK calls it: trailing slashes everywhere. */
 export const PLATFORM: readonly Operation[] = [
@@ -105,6 +128,7 @@ export const PLATFORM: readonly Operation[] = [
     scope: 'none',
     owner: 'none',
     oss: 'evaluate',
+    platform: 'evaluate',
   }),
   row('memories.add', 'POST /v3/memories/add/', 'Adds memories from messages.', {
     ...adding,
@@ -115,6 +139,7 @@ export const PLATFORM: readonly Operation[] = [
     ids: FILTERS,
     query: PAGES,
     body: PLATFORM_LIST,
+    answer: 'page',
   }),
   row('memories.search', 'POST /v3/memories/search/', 'Finds the memories that fit a query.', search),
   row('memories.get', 'GET /v1/memories/{memory_id}/', 'Reads one memory.', {
@@ -124,6 +149,7 @@ export const PLATFORM: readonly Operation[] = [
     scope: 'answer',
     owner: 'row',
     oss: 'translate',
+    answer: 'item',
   }),
   row('memories.update', 'PUT /v1/memories/{memory_id}/', 'Changes one memory.', {
     action: 'write',
@@ -133,6 +159,7 @@ export const PLATFORM: readonly Operation[] = [
     owner: 'proven',
     body: PLATFORM_UPDATE,
     oss: 'translate',
+    answer: 'changed',
   }),
   row('memories.delete', 'DELETE /v1/memories/{memory_id}/', 'Deletes one memory.', {
     action: 'delete',
@@ -140,6 +167,8 @@ export const PLATFORM: readonly Operation[] = [
     scope: 'proven',
     owner: 'proven',
     oss: 'translate',
+    answer: 'message',
+    says: 'Memory deleted.',
   }),
   row('memories.history', 'GET /v1/memories/{memory_id}/history/', 'Reads what became of one memory.', {
     action: 'read',
@@ -148,6 +177,7 @@ export const PLATFORM: readonly Operation[] = [
     scope: 'proven',
     owner: 'proven',
     oss: 'translate',
+    answer: 'history',
   }),
   row('memories.delete_all', 'DELETE /v1/memories/', 'Deletes the memories of the given ids.', {
     action: 'delete',
@@ -156,6 +186,8 @@ export const PLATFORM: readonly Operation[] = [
     owner: 'issued',
     query: OWNERS,
     oss: 'translate',
+    answer: 'message',
+    says: 'Memories deleted.',
   }),
   row('batch.update', 'PUT /v1/batch/', 'Changes up to 400 memories.', {
     action: 'write',
@@ -165,6 +197,8 @@ export const PLATFORM: readonly Operation[] = [
     owner: 'proven',
     body: PLATFORM_BATCH_UPDATE,
     oss: 'translate',
+    answer: 'message',
+    says: 'Memories updated.',
   }),
   row('batch.delete', 'DELETE /v1/batch/', 'Deletes up to 400 memories.', {
     action: 'delete',
@@ -173,6 +207,8 @@ export const PLATFORM: readonly Operation[] = [
     owner: 'proven',
     body: PLATFORM_BATCH_DELETE,
     oss: 'translate',
+    answer: 'message',
+    says: 'Memories deleted.',
   }),
   row('feedback.add', 'POST /v1/feedback/', 'Rates one memory.', {
     action: 'write',
@@ -181,6 +217,8 @@ export const PLATFORM: readonly Operation[] = [
     phi: ['body.feedback_reason'],
     scope: 'proven',
     owner: 'proven',
+    body: PLATFORM_FEEDBACK,
+    answer: 'rated',
   }),
   row('entities.get', 'GET /v2/entities/{entity_type=user|agent|app|run}/{entity_id}/', 'Reads one entity.', {
     action: 'read',
@@ -188,6 +226,7 @@ export const PLATFORM: readonly Operation[] = [
     ids: ['path.entity_id'],
     scope: 'ids',
     owner: 'issued',
+    answer: 'entity',
   }),
   row(
     'entities.delete',
@@ -200,6 +239,8 @@ export const PLATFORM: readonly Operation[] = [
       scope: 'ids_listed',
       owner: 'issued',
       oss: 'translate',
+      answer: 'message',
+      says: 'Entity deleted.',
     },
   ),
   row('entities.add', 'POST /v1/{entity_type=users|agents|apps|runs}/', 'Adds an entity.', {
@@ -208,6 +249,8 @@ export const PLATFORM: readonly Operation[] = [
     ids: ids('body'),
     scope: 'ids',
     owner: 'issued',
+    body: PLATFORM_ENTITY,
+    answer: 'entity',
   }),
   row('events.get', 'GET /v1/event/{event_id}/', 'Says what became of an asynchronous call.', {
     action: 'read',
@@ -216,6 +259,7 @@ export const PLATFORM: readonly Operation[] = [
     scope: 'proven',
     owner: 'proven',
     oss: 'evaluate',
+    platform: 'evaluate',
   }),
   row('exports.add', 'POST /v1/exports/', 'Starts an export of memories.', { ...exporting, ids: FILTERS }),
   row('exports.get', 'POST /v1/exports/get/', 'Reads an export.', {
@@ -229,6 +273,8 @@ export const PLATFORM: readonly Operation[] = [
     phi: ['answer.summary'],
     scope: 'ids',
     owner: 'issued',
+    body: PLATFORM_SUMMARY,
+    answer: 'summary',
   }),
   row('v1.memories.list', 'GET /v1/memories/', 'Lists memories (deprecated form).', {
     ...listing,
@@ -263,6 +309,7 @@ export const PLATFORM: readonly Operation[] = [
     owner: 'row',
     query: PAGES,
     oss: 'translate',
+    answer: 'entity_page',
   }),
   deny('entities.filters', '/v1/entities/filters/', 'entity', 'Lists the entities of the whole project.'),
   deny('entities.numbered', '/v1/entities/**', 'entity', 'Entities by number, whoever they belong to.'),

@@ -36,9 +36,25 @@ export type OwnerRule = 'row' | 'proven' | 'issued' | 'none';
 
 /**
  * The shape of Mem0's answer: one memory, `{results: [memory]}`, the results of an addition, rows of a
- * history, a list of entities, or `{message}`. `unread` where no answer of Mem0 is passed on.
+ * history, a list of entities, or `{message}`. The Platform's own: a `page` and a bare `list` of memories, an addition
+ * that was `accepted`, a memory that was `changed` or `rated`, a `summary`, an `entity` and an `entity_page`. `unread` where no answer of Mem0 is passed on.
  */
-export type AnswerShape = 'item' | 'items' | 'added' | 'history' | 'entities' | 'message' | 'unread';
+export type AnswerShape =
+  | 'item'
+  | 'items'
+  | 'added'
+  | 'history'
+  | 'entities'
+  | 'message'
+  | 'page'
+  | 'list'
+  | 'accepted'
+  | 'changed'
+  | 'rated'
+  | 'summary'
+  | 'entity'
+  | 'entity_page'
+  | 'unread';
 
 /** What a query parameter may hold. `max` of text is in UTF-16 code units. */
 export type QueryKind =

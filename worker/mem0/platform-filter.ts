@@ -1,45 +1,64 @@
-import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../../core/ids.ts';
-import { type Budget, type Condition, MAX_NODES, memberOf, parseCondition } from '../filters.ts';
-import { isObject } from '../json.ts';
-import { type Checked, fault } from '../reasons.ts';
+import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../core/ids.ts';
+import { type Budget, type Condition, MAX_NODES, memberOf, parseCondition } from './filters.ts';
+import { isObject } from './json.ts';
+import { type Checked, fault } from './reasons.ts';
 
-type TimeOperator = 'eq' | 'gt' | 'gte' | 'lt' | 'lte';
+export type TimeOperator = 'eq' | 'gt' | 'gte' | 'lt' | 'lte';
 
-/** A filter of the Platform's grammar that was understood. */
+/** What is compared with a time: the memory's own stamps, and the days that its client gave it. */
+const TIME_FIELDS = ['created_at', 'updated_at', 'timestamp', 'expiration_date'] as const;
+export type TimeField = (typeof TIME_FIELDS)[number];
+
+/** What is compared as metadata is. */
+const WORD_FIELDS = ['text', 'categories', 'keywords', 'keywords_search'] as const;
+export type WordField = (typeof WORD_FIELDS)[number];
+
+/** A time as it was written, and in milliseconds since the epoch. */
+export interface Moment {
+  readonly text: string;
+  readonly ms: number;
+}
+
+/** A filter of the Platform's grammar that was understood. `at` is the JSON pointer of the place that a leaf stood in. */
 export type FilterNode =
   /** All, at least one, or none of them. */
   | { readonly kind: 'AND' | 'OR' | 'NOT'; readonly of: readonly FilterNode[] }
-  /** An entity id, as the client names it: one of these. */
-  | { readonly kind: 'id'; readonly field: EntityIdKind; readonly oneOf: readonly string[] }
+  | IdNode
   | {
       readonly kind: 'time';
-      readonly field: 'created_at' | 'updated_at';
-      /** Milliseconds since the epoch. */
-      readonly by: readonly (readonly [TimeOperator, number])[];
+      readonly field: TimeField;
+      readonly by: readonly (readonly [TimeOperator, Moment])[];
+      readonly at: string;
     }
-  | { readonly kind: 'metadata'; readonly conditions: readonly Condition[] }
-  | { readonly kind: 'memory_ids'; readonly ids: readonly string[] };
+  | {
+      readonly kind: 'words';
+      readonly field: WordField;
+      readonly test: Condition['test'];
+      readonly at: string;
+    }
+  | { readonly kind: 'metadata'; readonly conditions: readonly Condition[]; readonly at: string }
+  | { readonly kind: 'memory_ids'; readonly ids: readonly string[]; readonly at: string };
+
+/** An entity id, as the client names it: one of these. */
+export interface IdNode {
+  readonly kind: 'id';
+  readonly field: EntityIdKind;
+  readonly oneOf: readonly string[];
+  readonly at: string;
+}
 
 const MAX_DEPTH = 8;
 const MAX_LIST = 100;
 const LOGICAL: ReadonlySet<string> = new Set(['AND', 'OR', 'NOT']);
 const IDS: ReadonlySet<string> = new Set(ENTITY_IDS);
-const TIMES: ReadonlySet<string> = new Set(['created_at', 'updated_at']);
+const TIMES: ReadonlySet<string> = new Set(TIME_FIELDS);
+const WORDS: ReadonlySet<string> = new Set(WORD_FIELDS);
 const TIME_OPERATORS: ReadonlySet<string> = new Set<TimeOperator>(['eq', 'gt', 'gte', 'lt', 'lte']);
-/** Fields of the Platform that nothing of a self-hosted server answers to. */
-const UNSERVED: ReadonlySet<string> = new Set([
-  'app_id',
-  'categories',
-  'expiration_date',
-  'keywords',
-  'keywords_search',
-  'text',
-  'timestamp',
-]);
 
 /**
- * Reads a filter of the Platform's grammar: an allow-list of fields and operators, to depth 8. What the Platform
- * knows and a self-hosted server cannot answer is refused, because leaving it out would widen the result.
+ * Reads a filter of the Platform's grammar: an allow-list of fields and operators, to depth 8. Ids are named, never
+ * negated and never a wildcard; of AND, OR and NOT one stands in an object, because the Platform drops an OR beside
+ * an AND.
  */
 export function parsePlatformFilter(value: unknown, pointer: string): Checked<FilterNode> {
   return parseNode(value, pointer, { depth: 1, negated: false }, { nodes: MAX_NODES });
@@ -77,11 +96,11 @@ function parseMember(
 ): Checked<FilterNode> {
   const place = `${pointer}/${key}`;
   if (LOGICAL.has(key)) return parseLogical(key as 'AND' | 'OR' | 'NOT', content, place, inside, budget);
-  if (UNSERVED.has(key)) return fault(place, 'filter_unserved');
   if (IDS.has(key)) {
     return inside.negated ? fault(place, 'filter_id_negated') : parseIds(key as EntityIdKind, content, place);
   }
-  if (TIMES.has(key)) return parseTime(key as 'created_at' | 'updated_at', content, place);
+  if (TIMES.has(key)) return parseTime(key as TimeField, content, place);
+  if (WORDS.has(key)) return parseWords(key as WordField, content, pointer, where, budget);
   if (key === 'memory_ids') return parseMemoryIds(content, place);
   if (key === 'metadata') return parseMetadata(content, place, budget);
   return fault(pointer, 'filter_field', where);
@@ -120,7 +139,7 @@ function parseIds(field: EntityIdKind, value: unknown, pointer: string): Checked
     if (!id.ok) return fault(pointer, id.reason);
     oneOf.push(id.id);
   }
-  return { ok: true, value: { kind: 'id', field, oneOf: [...new Set(oneOf)] } };
+  return { ok: true, value: { kind: 'id', field, oneOf: [...new Set(oneOf)], at: pointer } };
 }
 
 /** Of an id's operators only those that name it: `ne` and the wildcard would name everybody else. */
@@ -133,29 +152,43 @@ function operand(value: {
   return operator === 'in' && Array.isArray(content) ? { list: content } : undefined;
 }
 
-function parseTime(field: 'created_at' | 'updated_at', value: unknown, pointer: string): Checked<FilterNode> {
+function parseTime(field: TimeField, value: unknown, pointer: string): Checked<FilterNode> {
   if (!isObject(value)) return fault(pointer, 'filter_operator');
-  const by: [TimeOperator, number][] = [];
+  const by: [TimeOperator, Moment][] = [];
   for (const [operator, text] of Object.entries(value)) {
     if (!TIME_OPERATORS.has(operator)) return fault(pointer, 'filter_operator');
-    const time = typeof text === 'string' && ISO.test(text) ? Date.parse(text) : Number.NaN;
-    if (Number.isNaN(time)) return fault(pointer, 'not_a_time');
-    by.push([operator as TimeOperator, time]);
+    const ms = typeof text === 'string' && ISO.test(text) ? Date.parse(text) : Number.NaN;
+    if (Number.isNaN(ms)) return fault(pointer, 'not_a_time');
+    by.push([operator as TimeOperator, { text: text as string, ms }]);
   }
   return by.length === 0
     ? fault(pointer, 'filter_operator')
-    : { ok: true, value: { kind: 'time', field, by } };
+    : { ok: true, value: { kind: 'time', field, by, at: pointer } };
 }
 
 /** A day, or a moment with an offset. */
 const ISO = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
 
-function parseMemoryIds(value: unknown, pointer: string): Checked<FilterNode> {
+/** One of the Platform's own fields, compared as a key of the metadata is. */
+function parseWords(
+  field: WordField,
+  value: unknown,
+  pointer: string,
+  where: string,
+  budget: Budget,
+): Checked<FilterNode> {
+  const condition = parseCondition(field, value, { pointer, where }, budget);
+  if (!condition.ok) return condition;
+  return { ok: true, value: { kind: 'words', field, test: condition.value.test, at: `${pointer}/${field}` } };
+}
+
+function parseMemoryIds(given: unknown, pointer: string): Checked<FilterNode> {
+  const value = isObject(given) && Object.keys(given).join() === 'in' ? given.in : given;
   if (!Array.isArray(value) || value.length === 0 || value.length > MAX_LIST) {
     return fault(pointer, 'filter_value');
   }
   return value.every((id) => typeof id === 'string' && isUuid(id))
-    ? { ok: true, value: { kind: 'memory_ids', ids: value as string[] } }
+    ? { ok: true, value: { kind: 'memory_ids', ids: value as string[], at: pointer } }
     : fault(pointer, 'not_a_uuid');
 }
 
@@ -169,7 +202,7 @@ function parseMetadata(value: unknown, pointer: string, budget: Budget): Checked
   }
   return conditions.length === 0
     ? fault(pointer, 'empty')
-    : { ok: true, value: { kind: 'metadata', conditions } };
+    : { ok: true, value: { kind: 'metadata', conditions, at: pointer } };
 }
 
 /**
@@ -184,89 +217,29 @@ export function requiredIds(node: FilterNode): { readonly [K in EntityIdKind]?: 
   return ids;
 }
 
+/** Every id node of a filter. */
+export function idNodes(node: FilterNode): readonly IdNode[] {
+  if (node.kind === 'id') return [node];
+  return 'of' in node ? node.of.flatMap(idNodes) : [];
+}
+
+/**
+ * Whether every memory that fulfils a filter has at least one of the ids that the filter names: so the filter may
+ * stand beside "one of its ids" without losing a result.
+ */
+export function isBound(node: FilterNode): boolean {
+  switch (node.kind) {
+    case 'id':
+      return true;
+    case 'AND':
+      return node.of.some(isBound);
+    case 'OR':
+      return node.of.every(isBound);
+    default:
+      return false;
+  }
+}
+
 function flattened(node: FilterNode): readonly FilterNode[] {
   return node.kind === 'AND' ? node.of.flatMap(flattened) : [node];
-}
-
-/** A memory as its client knows it, as far as a filter looks at it. */
-export interface FilterRow {
-  readonly id?: unknown;
-  readonly metadata?: unknown;
-  readonly created_at?: unknown;
-  readonly updated_at?: unknown;
-  readonly [field: string]: unknown;
-}
-
-/** Whether a memory fulfils a filter. Pure; what a row lacks fulfils nothing but a negation. */
-export function fulfils(node: FilterNode, row: FilterRow): boolean {
-  switch (node.kind) {
-    case 'AND':
-      return node.of.every((each) => fulfils(each, row));
-    case 'OR':
-      return node.of.some((each) => fulfils(each, row));
-    case 'NOT':
-      return !node.of.some((each) => fulfils(each, row));
-    case 'id':
-      return node.oneOf.includes(row[node.field] as string);
-    case 'memory_ids':
-      return node.ids.includes(row.id as string);
-    case 'time':
-      return withinTimes(node.by, row[node.field]);
-    case 'metadata': {
-      const metadata = isObject(row.metadata) ? row.metadata : {};
-      return node.conditions.every(({ key, test }) =>
-        holds(test, Object.hasOwn(metadata, key) ? metadata[key] : undefined),
-      );
-    }
-  }
-}
-
-function withinTimes(by: readonly (readonly [TimeOperator, number])[], value: unknown): boolean {
-  const time = typeof value === 'string' ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(time)) return false;
-  return by.every(([operator, operand]) => ordered(operator, time, operand));
-}
-
-function holds(test: Condition['test'], value: unknown): boolean {
-  switch (test.is) {
-    case 'present':
-      return value !== undefined && value !== null;
-    case 'equal':
-      return value === test.value;
-    case 'compared':
-      return test.by.every(([operator, operand]) => compare(operator, value, operand));
-  }
-}
-
-function compare(operator: string, value: unknown, operand: unknown): boolean {
-  switch (operator) {
-    case 'in':
-      return (operand as unknown[]).includes(value);
-    case 'nin':
-      return !(operand as unknown[]).includes(value);
-    case 'ne':
-      return value !== operand;
-    case 'contains':
-      return typeof value === 'string' && value.includes(operand as string);
-    case 'icontains':
-      return typeof value === 'string' && value.toLowerCase().includes((operand as string).toLowerCase());
-    default:
-      return typeof value === typeof operand && ordered(operator, value as number, operand as number);
-  }
-}
-
-/** Numbers among numbers and texts among texts. */
-function ordered(operator: string, value: number, operand: number): boolean {
-  switch (operator) {
-    case 'gt':
-      return value > operand;
-    case 'gte':
-      return value >= operand;
-    case 'lt':
-      return value < operand;
-    case 'lte':
-      return value <= operand;
-    default:
-      return value === operand;
-  }
 }

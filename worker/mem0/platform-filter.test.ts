@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { OPERATIONS } from '../catalogue/index.ts';
-import { type FilterNode, fulfils, parsePlatformFilter, requiredIds } from './filter.ts';
-import { TRANSLATIONS } from './index.ts';
+import { fulfils } from './bridge/fulfils.ts';
+import { TRANSLATIONS } from './bridge/index.ts';
+import { OPERATIONS } from './catalogue/index.ts';
+import { type FilterNode, parsePlatformFilter, requiredIds } from './platform-filter.ts';
 
 const ID = '3f2b8c1a-0d4e-4f6a-9b7c-5e1d2a3b4c5d';
 const parse = (value: unknown) => parsePlatformFilter(value, '/filters');
@@ -51,9 +52,10 @@ describe('a filter that is refused', () => {
     [{ user_id: ['a'] }, '/filters/user_id', 'wrong_type'],
     [{ NOT: [{ user_id: 'a' }] }, '/filters/NOT/0/user_id', 'filter_id_negated'],
     [{ NOT: [{ AND: [{ agent_id: 'a' }] }] }, '/filters/NOT/0/AND/0/agent_id', 'filter_id_negated'],
-    [{ app_id: 'x' }, '/filters/app_id', 'filter_unserved'],
-    [{ AND: [{ categories: { in: ['x'] } }] }, '/filters/AND/0/categories', 'filter_unserved'],
-    [{ keywords: 'x' }, '/filters/keywords', 'filter_unserved'],
+    [{ NOT: [{ app_id: 'x' }] }, '/filters/NOT/0/app_id', 'filter_id_negated'],
+    [{ app_id: '*' }, '/filters/app_id', 'id_wildcard'],
+    [{ AND: [{ categories: { like: ['x'] } }] }, '/filters/AND/0', 'filter_operator'],
+    [{ expiration_date: { gt: 'soon' } }, '/filters/expiration_date', 'not_a_time'],
     [{ created_at: '2026-01-01' }, '/filters/created_at', 'filter_operator'],
     [{ created_at: { gte: 'yesterday' } }, '/filters/created_at', 'not_a_time'],
     [{ created_at: { gte: 1 } }, '/filters/created_at', 'not_a_time'],
