@@ -94,6 +94,7 @@ describe('the official JavaScript client on a Platform origin', () => {
       ['UPDATE', 'bob'],
     ]);
     expect(await ours.delete(id)).toEqual({ message: 'Memory deleted.' });
+    expect(await ours.history(id)).toHaveLength(3);
     await expect(ours.get(id)).rejects.toMatchObject({ name: 'MemoryNotFoundError' });
   });
 

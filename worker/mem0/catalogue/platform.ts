@@ -39,6 +39,7 @@ interface Row {
   readonly platform?: Serve;
   readonly answer?: AnswerShape;
   readonly says?: string;
+  readonly afterDelete?: true;
 }
 
 const IGNORED: QueryKind = { kind: 'ignored' };
@@ -178,6 +179,7 @@ export const PLATFORM: readonly Operation[] = [
     owner: 'proven',
     oss: 'translate',
     answer: 'history',
+    afterDelete: true,
   }),
   row('memories.delete_all', 'DELETE /v1/memories/', 'Deletes the memories of the given ids.', {
     action: 'delete',
