@@ -184,16 +184,13 @@ function authenticationOf({ actor }: AuditRecord): object {
   return { user: userOf(actor), service: SERVICE, auth_protocol_id: 6, auth_protocol: 'OAUTH 2.0' };
 }
 
-function apiActivityOf({ operation, request_id, outcome, reasons, resource }: AuditRecord): object {
+function apiActivityOf({ operation, request_id, outcome, resource }: AuditRecord): object {
   return {
     api: {
       operation: operation ?? UNNAMED,
       service: SERVICE,
       request: { uid: request_id },
-      response: outcome && {
-        code: outcome.status,
-        error: outcome.result === 'failure' ? reasons.at(-1) : undefined,
-      },
+      response: outcome?.status === undefined ? undefined : { code: outcome.status },
     },
     resources: resource?.ids?.map((uid) => ({ uid })),
   };

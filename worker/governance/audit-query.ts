@@ -25,10 +25,19 @@ export interface AuditQuery {
   readonly after?: Position;
 }
 
+/** How records are given: as they are, or as events of the Open Cybersecurity Schema Framework. */
+export const FORMATS = ['native', 'ocsf'] as const;
+export type Format = (typeof FORMATS)[number];
+
 const DEFAULT_LIMIT = 50;
 
 export type ReadQuery =
-  | { readonly ok: true; readonly query: AuditQuery; readonly cursorOf: (position: Position) => string }
+  | {
+      readonly ok: true;
+      readonly query: AuditQuery;
+      readonly format: Format;
+      readonly cursorOf: (position: Position) => string;
+    }
   | { readonly ok: false; readonly reason: 'not_a_cursor' | 'period_empty'; readonly pointer: string };
 
 /** Reads the query of `governance.audit.list`, which its catalogue row has validated. */
@@ -39,8 +48,8 @@ export function readAuditQuery(given: ValidRequest['query']): ReadQuery {
   if (from !== undefined && to !== undefined && to < from) {
     return { ok: false, reason: 'period_empty', pointer: '/to' };
   }
-  // The limit may differ from page to page; what is asked for may not.
-  const { limit, ...asked } = filters;
+  // Limit and format may differ from page to page; what is asked for may not.
+  const { limit, format, ...asked } = filters;
   const binding = createHash('sha256').update(canonical(asked)).digest('base64url').slice(0, 16);
   const after = cursor === undefined ? undefined : readCursor(cursor, binding);
   if (cursor !== undefined && after === undefined) {
@@ -57,7 +66,12 @@ export function readAuditQuery(given: ValidRequest['query']): ReadQuery {
     limit: limit === undefined ? DEFAULT_LIMIT : Number(limit),
     ...(after === undefined ? {} : { after }),
   };
-  return { ok: true, query, cursorOf: (position) => writeCursor(position, binding) };
+  return {
+    ok: true,
+    query,
+    format: FORMATS.find((name) => name === format) ?? 'native',
+    cursorOf: (position) => writeCursor(position, binding),
+  };
 }
 
 function timeOf(text: string | undefined): number | undefined {

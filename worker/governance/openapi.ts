@@ -3,7 +3,7 @@ import { OPERATIONS } from '../mem0/catalogue/index.ts';
 import type { Operation, QueryKind } from '../mem0/catalogue/types.ts';
 import { PROBLEMS, type ProblemCode } from '../problem.ts';
 import { AuditKeys, CheckpointBody, Consistency, Cosigned, Logs, Receipt } from './proof-schemas.ts';
-import { AuditPage, Explanation, ProblemBody, StoredRecord, WhoAmI } from './schemas.ts';
+import { AuditEvents, AuditPage, Explanation, ProblemBody, StoredRecord, WhoAmI } from './schemas.ts';
 
 type JsonSchema = { readonly [member: string]: unknown };
 
@@ -22,7 +22,7 @@ export const ANSWERS: {
   'governance.health': { schema: Health, problems: OPEN },
   'governance.ready': { schema: Readiness, problems: OPEN },
   'governance.openapi': { schema: Description, problems: OPEN },
-  'governance.audit.list': { schema: AuditPage, problems: ['audit_unreadable'] },
+  'governance.audit.list': { schema: z.union([AuditPage, AuditEvents]), problems: ['audit_unreadable'] },
   'governance.audit.get': { schema: StoredRecord, problems: ['not_found', 'audit_unreadable'] },
   'governance.receipts.get': { schema: StoredRecord, problems: ['not_found', 'audit_unreadable'] },
   'governance.audit.logs': { schema: Logs, problems: ['proof_unavailable'] },

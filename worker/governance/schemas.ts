@@ -30,17 +30,7 @@ export const StoredRecord = z
   })
   .describe('A record, with what it takes to check its hash.');
 
-export const AuditPage = z.strictObject({
-  records: z
-    .array(
-      z.strictObject({
-        log: LogName,
-        index: Index,
-        leaf: Leaf,
-        record: anyObject.describe('The record. See docs/audit.md for its members.'),
-      }),
-    )
-    .describe('Newest first.'),
+const PAGE_ENDS = {
   logs: z
     .array(
       z.strictObject({
@@ -59,7 +49,30 @@ export const AuditPage = z.strictObject({
     )
     .describe('Every log of the tenant.'),
   next_cursor: z.string().nullable().describe('Where the next page begins; null: this is the last one.'),
+};
+
+export const AuditPage = z.strictObject({
+  records: z
+    .array(
+      z.strictObject({
+        log: LogName,
+        index: Index,
+        leaf: Leaf,
+        record: anyObject.describe('The record. See docs/audit.md for its members.'),
+      }),
+    )
+    .describe('Newest first.'),
+  ...PAGE_ENDS,
 });
+
+export const AuditEvents = z
+  .strictObject({
+    events: z
+      .array(anyObject.describe('An event of OCSF 1.9. See docs/ocsf.md for what a record becomes.'))
+      .describe('Newest first.'),
+    ...PAGE_ENDS,
+  })
+  .describe('With `format=ocsf`.');
 
 export const WhoAmI = z.strictObject({
   principal: z.strictObject({
@@ -161,6 +174,7 @@ export const Explanation = z.strictObject({
 });
 
 export type AuditPageAnswer = z.infer<typeof AuditPage>;
+export type AuditEventsAnswer = z.infer<typeof AuditEvents>;
 export type StoredRecordAnswer = z.infer<typeof StoredRecord>;
 export type WhoAmIAnswer = z.infer<typeof WhoAmI>;
 export type ExplainBody = z.infer<typeof ExplainRequest>;

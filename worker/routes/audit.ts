@@ -1,9 +1,10 @@
 import { ENTITY_IDS } from '../../core/ids.ts';
+import { ocsfEvent } from '../../core/ocsf.ts';
 import type { AuditRecord, Place } from '../../core/record.ts';
 import type { Personal } from '../audit/personal.ts';
-import { readAuditQuery } from '../governance/audit-query.ts';
-import type { AuditReader, FoundRecord } from '../governance/audit-reader.ts';
-import type { AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
+import { type Format, readAuditQuery } from '../governance/audit-query.ts';
+import type { AuditReader, AuditRow, FoundRecord } from '../governance/audit-reader.ts';
+import type { AuditEventsAnswer, AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
 import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import { REASONS } from '../mem0/reasons.ts';
 import { invalid } from '../mem0/understand.ts';
@@ -23,19 +24,13 @@ export function listAudit({ reader, personal }: AuditRoutes): GovernedHandler {
       const { reason, pointer } = read;
       throw invalid('invalid_query', reason, { detail: REASONS[reason], pointer });
     }
-    const { query, cursorOf } = read;
+    const { query, format, cursorOf } = read;
     const { rows, logs } = await readable(async () =>
       reader.page(principal.tenant, query, await tokensOf(personal, principal.tenant, query.resourceId)),
     );
     const page = rows.slice(0, query.limit);
     const last = page.at(-1);
-    const body: AuditPageAnswer = {
-      records: page.map(({ log, index, leaf, canonical }) => ({
-        log,
-        index,
-        leaf,
-        record: JSON.parse(canonical) as AuditPageAnswer['records'][number]['record'],
-      })),
+    const ends = {
       logs: logs.map(({ log, head, quarantined }) => ({
         log,
         complete_to: head === 0 ? null : head - 1,
@@ -43,9 +38,27 @@ export function listAudit({ reader, personal }: AuditRoutes): GovernedHandler {
       })),
       next_cursor: last !== undefined && rows.length > page.length ? cursorOf(last) : null,
     };
-    return { body };
+    return { body: { ...PAGES[format](page), ...ends } };
   };
 }
+
+type PageOf<A> = Omit<A, 'logs' | 'next_cursor'>;
+
+const PAGES: {
+  readonly [F in Format]: (page: readonly AuditRow[]) => PageOf<AuditPageAnswer> | PageOf<AuditEventsAnswer>;
+} = {
+  native: (page) => ({
+    records: page.map(({ log, index, leaf, canonical }) => ({
+      log,
+      index,
+      leaf,
+      record: JSON.parse(canonical) as AuditPageAnswer['records'][number]['record'],
+    })),
+  }),
+  ocsf: (page) => ({
+    events: page.map(({ leaf, canonical }) => ocsfEvent(JSON.parse(canonical) as AuditRecord, leaf)),
+  }),
+};
 
 /** What an id may be called in a record: a memory's by itself, anything personal by its token. */
 async function tokensOf(

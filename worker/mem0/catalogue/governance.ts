@@ -1,3 +1,4 @@
+import { FORMATS } from '../../governance/audit-query.ts';
 import { CosignatureBody } from '../../governance/proof-schemas.ts';
 import { ExplainRequest } from '../../governance/schemas.ts';
 import type { Operation, QueryKind } from './types.ts';
@@ -54,6 +55,7 @@ export const GOVERNANCE: readonly Operation[] = [
       resource_id: text(256),
       limit: { kind: 'integer', min: 1, max: 500 },
       cursor: text(1024),
+      format: { kind: 'choice', of: FORMATS },
     },
     owner: 'issued',
     summary: 'Reads the tenant’s audit records, newest first.',
