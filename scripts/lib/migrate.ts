@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
-import pg from 'pg';
+import type pg from 'pg';
 import { CommandError } from './command.ts';
+import { withClient } from './database.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../sql/migrations', import.meta.url));
 const SCHEMA = 'audit';
@@ -27,7 +28,7 @@ export interface MigrateOptions {
  */
 export async function migrate(ownerUrl: string, options: MigrateOptions = {}): Promise<string[]> {
   const log = options.log ?? (() => {});
-  return withClient(ownerUrl, async (client) => {
+  return withClient(ownerUrl, 'db-migrate', async (client) => {
     if (options.dryRun) return pending(client);
     const notes: string[] = [];
     const note = (message: string) => notes.push(message);
@@ -65,7 +66,7 @@ export async function setRolePasswords(
   ownerUrl: string,
   passwords: { readonly writer: string; readonly reader: string },
 ): Promise<void> {
-  await withClient(ownerUrl, async (client) => {
+  await withClient(ownerUrl, 'db-migrate', async (client) => {
     for (const which of ['writer', 'reader'] as const) {
       try {
         await client.query(
@@ -116,28 +117,5 @@ async function checkRoles(client: pg.Client): Promise<void> {
   const excess = rows.map(({ name, has }) => `${name} has ${has}`);
   if (excess.length > 0) {
     throw new CommandError(`Take these rights away, then migrate again: ${excess.join(', ')}.`);
-  }
-}
-
-async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  // Checked first, because what fails to parse would be quoted with its password.
-  if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? '')) {
-    throw new CommandError('The connection string is not a postgresql:// URL.');
-  }
-  const client = new pg.Client({ connectionString: url, application_name: 'db-migrate' });
-  // A connection that breaks between two queries is reported by the next query.
-  client.on('error', () => {});
-  try {
-    await client.connect();
-  } catch (error) {
-    throw new CommandError(`The database cannot be reached: ${(error as Error).message}`);
-  }
-  try {
-    return await use(client);
-  } catch (error) {
-    if (error instanceof pg.DatabaseError) throw new CommandError(`The database refused: ${error.message}`);
-    throw error;
-  } finally {
-    await client.end();
   }
 }

@@ -1,0 +1,93 @@
+import pg from 'pg';
+import { STRANGERS, TENANT_ID } from '../../core/names.ts';
+import { readInfo } from '../../local/stack/info.ts';
+import { CommandError } from './command.ts';
+
+/**
+ * Connects, lets `use` work, and disconnects whatever comes of it.
+ * @param name what the connection is called in Postgres.
+ * @throws CommandError when the URL is none, or the database cannot be reached or refuses. No password is in it.
+ */
+export async function withClient<T>(
+  url: string,
+  name: string,
+  use: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  // Checked first, because what fails to parse would be quoted with its password.
+  if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? '')) {
+    throw new CommandError('The connection string is not a postgresql:// URL.');
+  }
+  const client = new pg.Client({ connectionString: url, application_name: name });
+  // A connection that breaks between two queries is reported by the next query.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    throw new CommandError(`The database cannot be reached: ${(error as Error).message}`);
+  }
+  try {
+    return await use(client);
+  } catch (error) {
+    if (error instanceof pg.DatabaseError) throw new CommandError(`The database refused: ${error.message}`);
+    throw error;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Reads the audit tables of one tenant. */
+export interface TenantReader {
+  readonly tenant: string;
+  /** The rows of one statement, in a read-only transaction of its own. @throws CommandError when the connection is gone */
+  read<T>(text: string, values?: readonly unknown[]): Promise<readonly T[]>;
+}
+
+/**
+ * Lets `use` read the tenant's rows. The tenant is set in each transaction and not in the session, which a pooler
+ * before the database would hand on to others.
+ * @throws CommandError as `withClient`, and for what is no tenant.
+ */
+export async function withTenant<T>(
+  url: string,
+  name: string,
+  tenant: string,
+  use: (reader: TenantReader) => Promise<T>,
+): Promise<T> {
+  if (!TENANT_ID.test(tenant) && tenant !== STRANGERS) {
+    throw new CommandError(`--tenant is a tenant id, or ${STRANGERS}.`, 2);
+  }
+  return withClient(url, name, (client) =>
+    use({
+      tenant,
+      async read<R>(text: string, values: readonly unknown[] = []) {
+        try {
+          await client.query(
+            `begin read only; select set_config('audit.tenant', ${client.escapeLiteral(tenant)}, true)`,
+          );
+          const { rows } = await client.query(text, [...values]);
+          await client.query('commit');
+          return rows as R[];
+        } catch (error) {
+          if (error instanceof pg.DatabaseError) throw error;
+          throw new CommandError(`The connection to the database broke: ${(error as Error).message}`);
+        }
+      },
+    }),
+  );
+}
+
+/**
+ * The reader's connection string: AUDIT_READER_URL or, without it, the running local stack's.
+ * @param root the checkout's folder.
+ * @throws CommandError when there is neither.
+ */
+export async function readerUrl(
+  root: string,
+  env: { readonly [name: string]: string | undefined } = process.env,
+): Promise<string> {
+  const url = env.AUDIT_READER_URL || (await readInfo(root))?.auditReaderUrl;
+  if (url) return url;
+  throw new CommandError(
+    'Set AUDIT_READER_URL to the connection string of audit_reader, or run `npm start` first.',
+  );
+}
