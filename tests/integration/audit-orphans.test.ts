@@ -16,8 +16,8 @@ let rig: Rig;
 let admin: string;
 /** What Mem0 holds, by id. */
 const memories = new Map<string, ReturnType<typeof memoryRow>>();
-/** What Mem0 does with the next change: carries it out or not, and then dies or says nothing. */
-let fate: { readonly carriesOut: boolean; readonly then: Responder };
+/** What Mem0 does with the next change: carries it out or not, and dies or says nothing. */
+let fate: { readonly carriesOut: boolean; readonly answer: Responder };
 
 const answering: Responder = async (request, response) => {
   const { method, target } = request;
@@ -34,7 +34,7 @@ const answering: Responder = async (request, response) => {
     if (method === 'DELETE') for (const each of id ? [id] : [...memories.keys()]) memories.delete(each);
     if (method === 'PUT') Object.assign(memories.get(id)!, { updated_at: new Date().toISOString() });
   }
-  return fate.then(request, response);
+  return fate.answer(request, response);
 };
 
 beforeAll(async () => {
@@ -98,7 +98,7 @@ describe('npm run audit:orphans', () => {
     'asks Mem0, which died in a %s, carried out: %s',
     async (method, carriesOut, verdict, because) => {
       const id = remember();
-      fate = { carriesOut, then: presets.reset() };
+      fate = { carriesOut, answer: presets.reset() };
       const body = method === 'PUT' ? { text: 'x' } : undefined;
       const answer = await rig.call(method, `/memories/${id}`, admin, body);
       expect(answer.status).toBe(502);
@@ -106,7 +106,7 @@ describe('npm run audit:orphans', () => {
       expect(orphan).toMatchObject({
         state: 'unknown',
         actor: 'ann',
-        ids: [expect.any(String), id].slice(-1),
+        ids: [id],
         verdict,
         because,
       });
@@ -119,7 +119,7 @@ describe('npm run audit:orphans', () => {
     const ids = [remember(), remember()];
     fate = {
       carriesOut: false,
-      then: (request, response) => {
+      answer: (request, response) => {
         memories.delete(ids[0]!);
         return presets.reset()(request, response);
       },
@@ -131,7 +131,7 @@ describe('npm run audit:orphans', () => {
   });
 
   it('says of an add that it cannot be known', async () => {
-    fate = { carriesOut: true, then: presets.reset() };
+    fate = { carriesOut: true, answer: presets.reset() };
     const body = { messages: [{ role: 'user', content: 'tea' }], user_id: 'bob', infer: false };
     const answer = await rig.call('POST', '/memories', admin, body);
     const asked = mem0.requests.length;
@@ -179,7 +179,7 @@ describe('the gateway, killed in the middle of a change', () => {
   }, async () => {
     const id = remember();
     const reached = Promise.withResolvers<void>();
-    fate = { carriesOut: true, then: () => reached.resolve() };
+    fate = { carriesOut: true, answer: () => reached.resolve() };
     const token = await rig.token('acme', 'admin', 'victim');
     const sent = rig.call('DELETE', `/memories/${id}`, token).catch(() => undefined);
     await reached.promise;
