@@ -97,6 +97,7 @@ export const ALARMS: { readonly [reason: string]: Captioned } = {
   isolation_breach: CRITICAL,
   log_fork: CRITICAL,
   key_conflict: HIGH,
+  signing_key_changed: MEDIUM,
 };
 
 /** Where what identifies nobody, or was not recorded, is named in a place that the schema requires. */
