@@ -40,6 +40,8 @@ export interface TenantReader {
   readonly tenant: string;
   /** The rows of one statement, in a read-only transaction of its own. @throws CommandError when the connection is gone */
   read<T>(text: string, values?: readonly unknown[]): Promise<readonly T[]>;
+  /** The same in batches of `rows`, by a cursor: what the statement sorts or waits for, it does once. */
+  stream<T>(text: string, values: readonly unknown[], rows: number): AsyncGenerator<readonly T[], void>;
 }
 
 /**
@@ -56,24 +58,39 @@ export async function withTenant<T>(
   if (!TENANT_ID.test(tenant) && tenant !== STRANGERS) {
     throw new CommandError(`--tenant is a tenant id, or ${STRANGERS}.`, 2);
   }
-  return withClient(url, name, (client) =>
-    use({
+  return withClient(url, name, (client) => {
+    const ask = async (text: string, values: readonly unknown[] = []) => {
+      try {
+        return (await client.query(text, [...values])).rows;
+      } catch (error) {
+        if (error instanceof pg.DatabaseError) throw error;
+        throw new CommandError(`The connection to the database broke: ${(error as Error).message}`);
+      }
+    };
+    const begin = async () => {
+      await ask('begin read only');
+      await ask("select set_config('audit.tenant', $1, true)", [tenant]);
+    };
+    return use({
       tenant,
       async read<R>(text: string, values: readonly unknown[] = []) {
-        try {
-          await client.query(
-            `begin read only; select set_config('audit.tenant', ${client.escapeLiteral(tenant)}, true)`,
-          );
-          const { rows } = await client.query(text, [...values]);
-          await client.query('commit');
-          return rows as R[];
-        } catch (error) {
-          if (error instanceof pg.DatabaseError) throw error;
-          throw new CommandError(`The connection to the database broke: ${(error as Error).message}`);
-        }
+        await begin();
+        const rows = await ask(text, values);
+        await ask('commit');
+        return rows as R[];
       },
-    }),
-  );
+      async *stream<R>(text: string, values: readonly unknown[], rows: number) {
+        await begin();
+        await ask(`declare batches no scroll cursor for ${text}`, values);
+        for (;;) {
+          const batch = (await ask(`fetch ${rows} from batches`)) as R[];
+          if (batch.length > 0) yield batch;
+          if (batch.length < rows) break;
+        }
+        await ask('commit');
+      },
+    });
+  });
 }
 
 /**

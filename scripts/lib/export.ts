@@ -15,8 +15,8 @@ export interface ExportOptions {
   /** This log only. */
   readonly log?: string | undefined;
   /** Rows that are asked for at a time. */
-  readonly pageRows?: number;
-  /** Stops after the page that is being read. */
+  readonly batchRows?: number;
+  /** Stops after the batch that is being read. */
   readonly signal?: AbortSignal;
   readonly progress?: (records: number, log: string) => void;
 }
@@ -36,33 +36,31 @@ interface Row {
   readonly leaf: string;
 }
 
-const PAGE_ROWS = 1000;
+const BATCH_ROWS = 1000;
 
 /** `tenant` is said besides row security, which does not hold back the tables' owner. */
 const HEADS = `select log, head::text from audit.log_head
   where tenant = current_setting('audit.tenant') and ($1::text is null or log = $1) order by log`;
 
 /** Records that Postgres could only keep as bytes are part of their log and come in their place. */
-const PAGE = `select index::text, bytes, leaf from (
-    (select index, convert_to(canonical, 'UTF8') as bytes, encode(leaf, 'hex') as leaf from audit.record
-      where tenant = current_setting('audit.tenant') and log = $1 and index > $2::bigint and index < $3::bigint
-        and ($4::bigint is null or at >= to_timestamp($4::bigint / 1000.0))
-        and ($5::bigint is null or at < to_timestamp($5::bigint / 1000.0))
-      order by index limit $6)
+const RECORDS = `select index::text, bytes, leaf from (
+    select index, convert_to(canonical, 'UTF8') as bytes, encode(leaf, 'hex') as leaf from audit.record
+      where tenant = current_setting('audit.tenant') and log = $1 and index < $2::bigint
+        and ($3::bigint is null or at >= to_timestamp($3::bigint / 1000.0))
+        and ($4::bigint is null or at < to_timestamp($4::bigint / 1000.0))
     union all
-    (select index, bytes, encode(leaf, 'hex') from audit.quarantined
-      where tenant = current_setting('audit.tenant') and log = $1 and index > $2::bigint and index < $3::bigint
-      order by index limit $6)
-  ) page order by page.index limit $6`;
+    select index, bytes, encode(leaf, 'hex') from audit.quarantined
+      where tenant = current_setting('audit.tenant') and log = $1 and index < $2::bigint
+  ) rows order by rows.index`;
 
 /**
  * The tenant's records as JSON lines, log by log in their order, up to where each log ended when this began. Holds a
- * page at a time. Counts into `exported` on the way; its final numbers are there when the lines are.
+ * batch at a time. Counts into `exported` on the way; its final numbers are there when the lines are.
  * @throws CommandError when a log is named that the tenant does not have.
  */
 export async function* exportLines(
   reader: TenantReader,
-  { format, from, to, log: only, pageRows = PAGE_ROWS, signal, progress }: ExportOptions,
+  { format, from, to, log: only, batchRows = BATCH_ROWS, signal, progress }: ExportOptions,
   exported: Omit<Exported, 'logs'>,
 ): AsyncGenerator<string, void> {
   if (only !== undefined && parseLogName(only)?.tenant !== reader.tenant) {
@@ -72,11 +70,10 @@ export async function* exportLines(
   if (only !== undefined && heads.length === 0) throw new CommandError('The database holds no such log.');
   const whole = from === undefined && to === undefined;
   for (const { log, head } of heads) {
-    let last = -1;
     let found = 0;
-    for (;;) {
-      signal?.throwIfAborted();
-      const rows = await reader.read<Row>(PAGE, [log, last, head, from ?? null, to ?? null, pageRows]);
+    signal?.throwIfAborted();
+    const values = [log, head, from ?? null, to ?? null];
+    for await (const rows of reader.stream<Row>(RECORDS, values, batchRows)) {
       const lines = rows.map((row) => lineOf(log, row, { format, from, to }));
       found += rows.length;
       exported.unreadable += lines.filter((line) => line === undefined).length;
@@ -84,8 +81,7 @@ export async function* exportLines(
       exported.records += kept.length;
       if (kept.length > 0) yield kept.join('');
       progress?.(exported.records, log);
-      if (rows.length < pageRows) break;
-      last = Number(rows.at(-1)!.index);
+      signal?.throwIfAborted();
     }
     if (whole) exported.missing += Number(head) - found;
   }

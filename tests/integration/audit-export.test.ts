@@ -82,9 +82,9 @@ async function exported(
 
 describe('the lines', () => {
   it.each([1000, 7, 2503] as const)(
-    'are every record once and in order, by pages of %i',
-    async (pageRows) => {
-      const { counts, read } = await exported({ pageRows });
+    'are every record once and in order, by batches of %i',
+    async (batchRows) => {
+      const { counts, read } = await exported({ batchRows });
       const lines = read();
       expect(lines.map(({ log, index }) => `${log}/${index}`)).toEqual([
         ...Array.from({ length: 2503 }, (_, index) => `acme~0~1/${index}`),
