@@ -123,7 +123,9 @@ export type OwnedKind = 'memory' | 'event' | 'export';
 
 export interface OwnerIndexRpc {
   /** Durable when it returns. Registering again renews the retention. */
-  register(kind: OwnedKind, ids: readonly string[]): Promise<void>;
+  register(kind: OwnedKind, ids: readonly string[], detail?: string): Promise<void>;
   /** Which of the ids this tenant is known to have owned, in order. */
   owned(kind: OwnedKind, ids: readonly string[]): Promise<boolean[]>;
+  /** What was registered with an id; empty when that was nothing, `null` when the id is not owned. */
+  detail(kind: OwnedKind, id: string): Promise<string | null>;
 }

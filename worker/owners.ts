@@ -6,9 +6,11 @@ import { within } from './gate.ts';
 /** What a tenant is known to have owned, beyond what Mem0 can still say. */
 export interface Owners {
   /** Durable when it returns. @throws Error when an object does not answer. */
-  register(tenant: string, kind: OwnedKind, ids: readonly string[]): Promise<void>;
+  register(tenant: string, kind: OwnedKind, ids: readonly string[], detail?: string): Promise<void>;
   /** @throws Error when the object does not answer. */
   owned(tenant: string, kind: OwnedKind, id: string): Promise<boolean>;
+  /** What was registered with an id; `undefined` when it is not owned. @throws Error when the object does not answer. */
+  detail(tenant: string, kind: OwnedKind, id: string): Promise<string | undefined>;
 }
 
 const OWNERS_TIMEOUT_MS = 5000;
@@ -23,9 +25,9 @@ export function createOwners(object: (name: string) => OwnerIndexRpc): Owners {
     return answer.value;
   };
   return {
-    register: async (tenant, kind, ids) => {
+    register: async (tenant, kind, ids, detail) => {
       const calls = [...groupByShard(ids)].map(([shard, some]) =>
-        ask(object(ownerIndexObject(tenant, shard)).register(kind, some)),
+        ask(object(ownerIndexObject(tenant, shard)).register(kind, some, detail)),
       );
       await Promise.all(calls);
     },
@@ -33,6 +35,10 @@ export function createOwners(object: (name: string) => OwnerIndexRpc): Owners {
       const [[shard, ids]] = [...groupByShard([id])] as [[number, string[]]];
       const [known] = await ask(object(ownerIndexObject(tenant, shard)).owned(kind, ids));
       return known === true;
+    },
+    detail: async (tenant, kind, id) => {
+      const [[shard]] = [...groupByShard([id])] as [[number, string[]]];
+      return (await ask(object(ownerIndexObject(tenant, shard)).detail(kind, id))) ?? undefined;
     },
   };
 }

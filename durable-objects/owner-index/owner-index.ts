@@ -15,8 +15,8 @@ export interface OwnerIndexDeps {
 const MAX_IDS = 1000;
 const MAX_ID_LENGTH = 1024;
 
-/** The platform binds at most 100 parameters to a statement: the kind, a time and these ids. */
-const CHUNK = 98;
+/** The platform binds at most 100 parameters to a statement: the kind, a time, the detail and these ids. */
+const CHUNK = 97;
 
 /** Expired rows are ignored at once and removed later, this many at a time. */
 const SWEEP_ROWS = 1000;
@@ -24,7 +24,8 @@ const SWEEP_DELAY_MS = 3_600_000;
 
 const TABLES = [
   `CREATE TABLE IF NOT EXISTS owned (
-    kind TEXT NOT NULL, id TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (kind, id)
+    kind TEXT NOT NULL, id TEXT NOT NULL, expires_at INTEGER NOT NULL, detail TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID`,
   'CREATE INDEX IF NOT EXISTS owned_expires_at ON owned (expires_at)',
 ];
@@ -46,22 +47,25 @@ export class OwnerIndexObject<E> extends DurableObject<E> implements OwnerIndexR
   }
 
   /**
-   * All of the ids or, when it throws, none. A registration never shortens one that was made before.
+   * All of the ids or, when it throws, none. A registration never shortens one that was made before. `detail` is kept
+   * with each of them.
    *
    * @throws RangeError on a kind, a number of ids or an id that cannot be; any error of the storage.
    */
-  async register(kind: OwnedKind, ids: readonly string[]): Promise<void> {
+  async register(kind: OwnedKind, ids: readonly string[], detail = ''): Promise<void> {
     const retentionMs = this.#check(kind, ids);
+    if (!isDetail(detail)) throw new RangeError('a detail is not a well-formed text of bounded length');
     if (ids.length === 0) return;
     const now = this.#now();
     const { sql } = this.ctx.storage;
     this.ctx.storage.transactionSync(() => {
-      for (const table of TABLES) sql.exec(table);
+      makeTables(sql);
       for (const chunk of chunks(ids)) {
         sql.exec(
-          `INSERT INTO owned (kind, id, expires_at) VALUES ${chunk.map((_, i) => `(?1, ?${i + 3}, ?2)`).join(', ')}
+          `INSERT INTO owned (kind, id, expires_at, detail)
+           VALUES ${chunk.map((_, i) => `(?1, ?${i + 4}, ?2, ?3)`).join(', ')}
            ON CONFLICT (kind, id) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)`,
-          ...[kind, now + retentionMs, ...chunk],
+          ...[kind, now + retentionMs, detail, ...chunk],
         );
       }
     });
@@ -91,13 +95,31 @@ export class OwnerIndexObject<E> extends DurableObject<E> implements OwnerIndexR
     return ids.map((id) => known.has(id));
   }
 
+  /**
+   * What was registered with an id.
+   *
+   * @throws RangeError as `register` does; any error of the storage.
+   */
+  async detail(kind: OwnedKind, id: string): Promise<string | null> {
+    const [known] = await this.owned(kind, [id]);
+    if (!known) return null;
+    const { sql } = this.ctx.storage;
+    makeTables(sql);
+    const [row] = sql.exec<{ detail: string }>(
+      'SELECT detail FROM owned WHERE kind = ? AND id = ?',
+      kind,
+      id,
+    );
+    return row?.detail ?? null;
+  }
+
   /** Removes a bounded number of expired rows; when none are left at all, everything. */
   override async alarm(): Promise<void> {
     // Should this throw more often than the platform retries, the next registration sets the alarm anew.
     this.#alarmAt = undefined;
     const now = this.#now();
     const { sql } = this.ctx.storage;
-    for (const table of TABLES) sql.exec(table);
+    makeTables(sql);
     sql.exec(
       `DELETE FROM owned WHERE (kind, id) IN
          (SELECT kind, id FROM owned WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`,
@@ -131,6 +153,20 @@ export class OwnerIndexObject<E> extends DurableObject<E> implements OwnerIndexR
     if (!ids.every(isId)) throw new RangeError('an id is not a well-formed text of bounded length');
     return this.#retentionMs[kind];
   }
+}
+
+const MAX_DETAIL = 16_384;
+
+function isDetail(detail: unknown): boolean {
+  return typeof detail === 'string' && detail.length <= MAX_DETAIL && detail.isWellFormed();
+}
+
+/** Tables that were made before there were details get their column. */
+function makeTables(sql: SqlStorage): void {
+  for (const table of TABLES) sql.exec(table);
+  const columns = sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('owned')").toArray();
+  if (columns.some(({ name }) => name === 'detail')) return;
+  sql.exec("ALTER TABLE owned ADD COLUMN detail TEXT NOT NULL DEFAULT ''");
 }
 
 /** A lone surrogate would be stored as another character, and then found under it. */

@@ -76,6 +76,7 @@ export async function startHosted(): Promise<Hosted> {
   const histories = new Map<string, Loose[]>();
   const events = new Map<string, Loose>();
   const entities = new Map<string, Loose>();
+  const exports = new Map<string, Loose[]>();
   const requests: HostedRequest[] = [];
   let url = '';
 
@@ -259,6 +260,28 @@ export async function startHosted(): Promise<Hosted> {
       },
     ],
     ['GET', /^\/v1\/event\/([^/]+)\/$/, ([id]) => events.get(id!) ?? missing(id!)],
+    [
+      'POST',
+      /^\/v1\/exports\/$/,
+      (_, body) => {
+        const id = randomUUID();
+        exports.set(id, chosen(body.filters));
+        return { id, message: 'Memory export request received by operators-org.' };
+      },
+    ],
+    [
+      'POST',
+      /^\/v1\/exports\/get\/$/,
+      // Without an id the latest one, whoever asked for it.
+      (_, body) => {
+        const found = body.memory_export_id
+          ? exports.get(body.memory_export_id)
+          : [...exports.values()].at(-1);
+        return {
+          memories: (found ?? []).map(({ user_id, memory }: Loose) => ({ who: user_id, said: memory })),
+        };
+      },
+    ],
     [
       'POST',
       /^\/v1\/summary\/$/,

@@ -177,7 +177,7 @@ describe('a move', () => {
           stdio: 'ignore',
         },
       );
-      const timer = setTimeout(() => child.kill('SIGKILL'), 300 + Math.random() * 150);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 300 + kills * 20 + Math.random() * 150);
       const [code, signal] = await once(child, 'exit');
       clearTimeout(timer);
       if (signal === 'SIGKILL') kills++;

@@ -178,7 +178,7 @@ describe('the official JavaScript client', () => {
   });
 
   it('knows its own events, and no other’s', async () => {
-    const { eventId }: Loose = await ours.add(say('x'), { userId: 'e', infer: false } as Loose);
+    const { eventId, results }: Loose = await ours.add(say('x'), { userId: 'e', infer: false } as Loose);
     const event = (client: MemoryClient, id: string) =>
       fetch(`${rig.url}/v1/event/${id}/`, { headers: client.headers }).then(async (answer) => ({
         status: answer.status,
@@ -188,6 +188,8 @@ describe('the official JavaScript client', () => {
       status: 200,
       json: { id: eventId, status: 'SUCCEEDED' },
     });
+    // What is kept says which memories, and never what is in them.
+    expect((await event(ours, eventId)).json.results).toEqual([{ id: results[0].id, event: 'ADD' }]);
     expect((await event(theirs, eventId)).status).toBe(404);
     expect((await event(ours, '3f2b8c1a-0d4e-4f6a-9b7c-5e1d2a3b4c5d')).status).toBe(404);
   });

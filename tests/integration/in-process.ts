@@ -131,7 +131,7 @@ export class Bench {
       },
       verifier: createVerifier(config.ISSUERS, { fetch: async () => this.keys(), maxStaleMs: 0 }),
       gate: { windowMs: 60_000, admit: () => this.gate() },
-      owners: { register: async () => undefined, owned: async () => false },
+      owners: { register: async () => undefined, owned: async () => false, detail: async () => undefined },
       homes: { of: (tenant) => ({ space: pooled(tenant), kind: 'oss', upstream }) },
     };
     return { app: createApp(parts, handlers(parts, [])), inflight, bodies };

@@ -14,7 +14,7 @@ let token: string;
 const filters = { AND: [{ user_id: 'bob' }] };
 const named = { messages: 'likes tea', user_id: 'bob', infer: false };
 
-/** What a row is sent beside its path: query and body. `M` is a memory of bob's, `E` an event. */
+/** What a row is sent beside its path: query and body. `M` is a memory of bob's, `X` an export. */
 const SENT: { readonly [operation: string]: { readonly query?: string; readonly body?: object } } = {
   'platform.memories.add': { body: named },
   'platform.v1.memories.add': { body: named },
@@ -31,6 +31,8 @@ const SENT: { readonly [operation: string]: { readonly query?: string; readonly 
   'platform.feedback.add': { body: { memory_id: 'M', feedback: 'NEGATIVE' } },
   'platform.entities.add': { body: { user_id: 'bob' } },
   'platform.summary.get': { body: { filters } },
+  'platform.exports.add': { body: { filters, schema: {} } },
+  'platform.exports.get': { body: { memory_export_id: 'X' } },
 };
 
 const ROWS = OPERATIONS.filter(({ access, dialect }) => access === 'governed' && dialect !== 'governance');
@@ -58,8 +60,12 @@ describe('on a Platform origin', () => {
   it.each(ROWS.map((row) => [row.id, row.serve.platform, row] as const))('%s: %s', async (id, serve, row) => {
     const begun = await rig.call('POST', '/v3/memories/add/', token, named);
     const { event_id: event, results } = begun.json;
+    const exported = await rig.call('POST', '/v1/exports/', token, { filters, schema: {} });
     const { query = '', body } = SENT[id] ?? {};
-    const sent = body && JSON.parse(JSON.stringify(body).replaceAll('"M"', JSON.stringify(results[0].id)));
+    const filled = JSON.stringify(body ?? null)
+      .replaceAll('"M"', JSON.stringify(results[0].id))
+      .replaceAll('"X"', JSON.stringify(exported.json.id));
+    const sent = body && JSON.parse(filled);
     const bodied = row.method === 'POST' || row.method === 'PUT' ? {} : undefined;
     const path = `${pathOf(row, results[0].id, event)}${query}`;
     const { status, json } = await rig.call(row.method, path, token, sent ?? bodied);

@@ -146,12 +146,22 @@ describe('the official JavaScript client on a Platform origin', () => {
     expect(hosted.memories().some((row) => row.id === secret)).toBe(true);
   });
 
-  it('summarises without the tenant’s prefix, and refuses exports and the other dialect', async () => {
+  it('summarises and exports without the tenant’s prefix, and refuses the other dialect', async () => {
     await added(ours, 'sings', { userId: 'sue' });
     const summary = await rig.call('POST', '/v1/summary/', token, { filters: { user_id: 'sue' } });
     expect(summary.json).toEqual({ summary: 'sue: sings' });
     const body = { filters: { user_id: 'sue' } };
-    expect((await rig.call('POST', '/v1/exports/', token, body)).status).toBe(501);
+    const { id }: Loose = await ours.createMemoryExport({ ...body, schema: { type: 'object' } } as Loose);
+    expect(await ours.getMemoryExport({ memoryExportId: id } as Loose)).toMatchObject({
+      memories: [{ who: 'sue', said: 'sings' }],
+    });
+    // By its id alone, and by nobody else: the latest one would be anybody's.
+    await rig.call('POST', '/v1/exports/', await rig.token('globex', 'admin'), { ...body, schema: {} });
+    expect((await rig.call('POST', '/v1/exports/get/', token, body)).status).toBe(400);
+    const named = { memory_export_id: id };
+    expect(
+      (await rig.call('POST', '/v1/exports/get/', await rig.token('globex', 'admin'), named)).status,
+    ).toBe(404);
     expect(
       (await rig.call('POST', '/search', token, { query: 'x', filters: { user_id: 'sue' } })).status,
     ).toBe(501);

@@ -67,6 +67,24 @@ it('forgets an id at the end of its retention; registering again renews it and n
     expect(await index.owned('event', ['b'])).toEqual([false]);
   }));
 
+it('keeps with an id what it was registered with, as long as the id, and of a table from before', () =>
+  bench('acme~owners~7', async (index, clock, state) => {
+    state.storage.sql.exec(
+      'CREATE TABLE owned (kind TEXT NOT NULL, id TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID',
+    );
+    state.storage.sql.exec('INSERT INTO owned VALUES (?, ?, ?)', 'event', 'old', clock.now + 500);
+    await index.register('event', ['new'], '[{"event":"ADD"}]');
+    expect(await index.detail('event', 'new')).toBe('[{"event":"ADD"}]');
+    expect(await index.detail('event', 'old')).toBe('');
+    expect(await index.detail('memory', 'new')).toBeNull();
+    expect(await index.detail('event', 'other')).toBeNull();
+    for (const bad of ['x'.repeat(16_385), '\ud800', 7]) {
+      await expect(index.register('event', ['new'], bad as string)).rejects.toThrow(RangeError);
+    }
+    clock.now += 1000;
+    expect(await index.detail('event', 'new')).toBeNull();
+  }));
+
 it('tells ids apart by every character', () =>
   bench('acme~owners~3', async (index) => {
     const strange = [

@@ -4,6 +4,7 @@ import type { AnswerShape } from './catalogue/types.ts';
 import { type CheckedAnswer, MALFORMED, type Reader, UNPROVEN } from './checked.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { isMemory, item, type Memory, ownerOf, pick, resultsOf } from './rows.ts';
+import { withoutPrefix } from './unscope-text.ts';
 
 // Answers of the hosted Platform. Each is built from what is known of its shape: nothing is passed on because it was
 // there.
@@ -101,8 +102,35 @@ const rated: Reader = (_space, answer) =>
 
 const summary: Reader = (space, answer) => {
   if (!isObject(answer) || typeof answer.summary !== 'string') return MALFORMED;
-  const text = answer.summary;
-  return plain({ summary: space.raw ? text : text.replaceAll(`${space.tenant}:`, '') });
+  return plain({ summary: withoutPrefix(space, answer.summary) });
+};
+
+/** An export that was begun: its id is what it is read by. */
+const begun: Reader = (_space, answer) => {
+  const id = isObject(answer) ? answer.id : undefined;
+  return typeof id === 'string' && isUuid(id) ? plain({ id, message: 'The export has begun.' }) : MALFORMED;
+};
+
+/**
+ * An export is in a form of the client's own, and was made of the tenant's memories. What of it names its owners is
+ * held against them like any row; ids of the tenant become the client's, wherever they stand.
+ */
+const exported: Reader = (space, answer) => {
+  if (!isObject(answer)) return MALFORMED;
+  let withheld = 0;
+  const restored = (value: unknown): Json | undefined => {
+    if (typeof value === 'string') return withoutPrefix(space, value);
+    if (Array.isArray(value)) return value.map(restored).filter((each) => each !== undefined);
+    if (!isObject(value)) return value as Json;
+    if (ownerOf(space, value) === 'foreign') {
+      withheld += 1;
+      return undefined;
+    }
+    const entries = Object.entries(value).map(([key, each]) => [key, restored(each)] as const);
+    return objectOf(entries.filter((entry): entry is [string, Json] => entry[1] !== undefined));
+  };
+  const body = restored(answer) ?? {};
+  return { ok: true, body, rows: 0, withheld, memoryIds: [] };
 };
 
 const entity: Reader = (space, answer) => {
@@ -144,6 +172,8 @@ export const PLATFORM_READERS = {
   changed,
   rated,
   summary,
+  export: begun,
+  exported,
   entity,
   entity_page: entityPage,
 } as const satisfies { readonly [S in AnswerShape]?: Reader };

@@ -220,7 +220,8 @@ describe('an answer of another shape', () => {
     ['oss.memories.update', row()],
     ['platform.memories.list', [row()]],
     ['platform.memories.add', { results: [], status: 'x' }],
-    ['platform.exports.get', { results: [row()] }],
+    ['platform.exports.get', [row()]],
+    ['platform.exports.add', { id: 'latest' }],
     ['oss.reset', { message: 'All memories reset' }],
   ];
 

@@ -1,3 +1,4 @@
+import type { OwnedKind } from '../../core/rpc.ts';
 import type { Owners } from '../owners.ts';
 import { Problem } from '../problem.ts';
 import { checkAnswer } from './answers.ts';
@@ -83,13 +84,18 @@ async function proveOwner(asking: Asking, memoryId: string, afterDelete: boolean
   if (problem) throw problem;
   const row = missing || !answer.ok ? null : answer.json;
   if (isRow(row, memoryId) && ownerOf(space, row) === 'own') return;
-  const known = afterDelete && (await knownOwner(owners, space.tenant, memoryId));
-  if (row !== null || !known) throw unproven();
+  const owned = afterDelete && (await known(owners, space.tenant, 'memory', memoryId));
+  if (row !== null || !owned) throw unproven();
 }
 
-async function knownOwner(owners: Owners, tenant: string, memoryId: string): Promise<boolean> {
+/** @throws Problem when an export was not issued to the tenant. */
+export async function proveExport({ owners, home }: Asking, id: string): Promise<void> {
+  if (!(await known(owners, home.space.tenant, 'export', id))) throw unproven();
+}
+
+async function known(owners: Owners, tenant: string, kind: OwnedKind, id: string): Promise<boolean> {
   try {
-    return await owners.owned(tenant, 'memory', memoryId);
+    return await owners.owned(tenant, kind, id);
   } catch {
     throw new Problem('owners_unavailable', { reason: 'owners_unavailable' });
   }

@@ -23,6 +23,8 @@ export interface ScopedRequest {
     readonly calls: readonly UpstreamCall[];
     readonly most: number;
   };
+  /** An export that must have been issued to the tenant. */
+  readonly exported?: string;
   /** The entity ids of the request as the client named them, for the record. */
   readonly entityIds: readonly PersonalValue[];
 }
@@ -58,6 +60,7 @@ export function scopeRequest(request: ValidRequest, space: Namespace): ScopedReq
     },
     proves: operation.scope === 'proven' ? memoriesOf(request) : [],
     ...(operation.scope === 'ids_listed' ? { lists: LISTINGS[operation.dialect](request, space, ids) } : {}),
+    ...(operation.scope === 'export' ? { exported: request.body?.memory_export_id as string } : {}),
     entityIds: [...own, ...namedIn(request)].map(({ kind, value }) => ({ kind, value })),
   };
 }

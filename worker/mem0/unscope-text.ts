@@ -12,13 +12,15 @@ const MAX_READ = 4096;
  */
 export function unscopeText(space: Namespace, text: string): string {
   const read = text.slice(0, MAX_READ);
-  return (space.raw ? read : withoutPrefix(space, read))
+  return withoutPrefix(space, read)
     .replace(/\p{Cc}+/gu, ' ')
     .slice(0, MAX_TEXT)
     .toWellFormed();
 }
 
-function withoutPrefix(space: Namespace, text: string): string {
+/** A text with the tenant's namespaced ids as its clients know them. */
+export function withoutPrefix(space: Namespace, text: string): string {
+  if (space.raw) return text;
   const prefix = `${space.tenant}:`;
   const [first = '', ...parts] = text.split(prefix);
   let out = first;

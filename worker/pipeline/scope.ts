@@ -1,5 +1,5 @@
 import { carriedBy } from '../mem0/bridge/index.ts';
-import { listTouched, proveOwners } from '../mem0/prove.ts';
+import { listTouched, proveExport, proveOwners } from '../mem0/prove.ts';
 import { type ScopedRequest, scopeRequest } from '../mem0/scope.ts';
 import type { UpstreamCall } from '../mem0/upstream.ts';
 import type { ValidRequest } from '../mem0/validate.ts';
@@ -56,6 +56,7 @@ export function scope({
     const proves = [...new Set(scoped.flatMap((each) => each.proves))];
     const afterDelete = requests.some(({ operation }) => operation.afterDelete === true);
     await proveOwners(asking, proves, afterDelete);
+    for (const { exported } of scoped) if (exported !== undefined) await proveExport(asking, exported);
     const lists = scoped.flatMap((each) => each.lists ?? [])[0] as ScopedRequest['lists'];
     const listed = lists ? await listTouched(asking, lists.operation, lists.calls) : NOTHING;
     const proven = [...proves, ...listed.memoryIds];

@@ -4,8 +4,9 @@ import type { OwnedKind } from '../../core/rpc.ts';
 import { checkAnswer } from '../mem0/answers.ts';
 import { translationOf } from '../mem0/bridge/index.ts';
 import { linked } from '../mem0/bridge/pages.ts';
+import type { Operation } from '../mem0/catalogue/types.ts';
 import type { CheckedAnswer } from '../mem0/checked.ts';
-import { isObject } from '../mem0/json.ts';
+import { isObject, type JsonObject } from '../mem0/json.ts';
 import { unproven } from '../mem0/prove.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';
 import type { Owners } from '../owners.ts';
@@ -53,8 +54,13 @@ export function unscope({
     const gone = bodies.flatMap(removedIds);
     if (gone.length > 0) await register(owners, space.tenant, 'memory', gone);
     // Issued to this tenant before anybody can ask for it.
-    const events = translation?.event ? [carried.eventId] : translation ? [] : eventsOf(given.value);
-    if (events.length > 0) await register(owners, space.tenant, 'event', events);
+    if (translation?.event) {
+      await register(owners, space.tenant, 'event', [carried.eventId], keptOf(given.value));
+    } else if (!translation) {
+      for (const [kind, ids] of issuedBy(request.operation, given.value)) {
+        await register(owners, space.tenant, kind, ids);
+      }
+    }
     return c.json(given.value as object);
   };
 }
@@ -79,10 +85,23 @@ function released(ids: readonly string[], body: Json | undefined): readonly stri
   return ids.filter((id) => shown.has(id));
 }
 
-/** The events that Mem0 itself has named. */
-function eventsOf(body: Json): readonly string[] {
-  const id = isObject(body) ? body.event_id : undefined;
-  return typeof id === 'string' ? [id] : [];
+/** The events and exports that Mem0 itself has named. */
+function issuedBy({ answer }: Operation, body: Json): readonly (readonly [OwnedKind, readonly string[]])[] {
+  const { event_id: event, id } = isObject(body) ? body : {};
+  return [
+    ...(typeof event === 'string' ? [['event', [event]] as const] : []),
+    ...(answer === 'export' ? [['export', [id as string]] as const] : []),
+  ];
+}
+
+/** At most this many memories are kept with an event. */
+const KEPT = 100;
+
+/** What an event says later: which memories came of it and how, and never a text. */
+function keptOf(body: Json): string {
+  const results = isObject(body) && Array.isArray(body.results) ? (body.results as Json[]) : [];
+  const kept = (results.filter(isObject) as JsonObject[]).map(({ id, event }) => ({ id, event }));
+  return JSON.stringify(kept.slice(0, KEPT));
 }
 
 /** Where the client reached the gateway, for the links in an answer. */
@@ -122,8 +141,9 @@ async function register(
   tenant: string,
   kind: OwnedKind,
   ids: readonly string[],
+  detail?: string,
 ): Promise<void> {
-  await owners.register(tenant, kind, ids).catch(() => {
+  await owners.register(tenant, kind, ids, detail).catch(() => {
     throw new Problem('answer_not_read', { reason: 'owners_unavailable' });
   });
 }

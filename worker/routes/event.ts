@@ -19,12 +19,14 @@ export function getEvent(owners: Owners): GovernedHandler {
   return async (governed) => {
     const { request, principal, home } = governed;
     const id = request.params.event_id!;
-    const own = await owners.owned(principal.tenant, 'event', id).catch(() => {
+    const kept = await owners.detail(principal.tenant, 'event', id).catch(() => {
       throw new Problem('owners_unavailable', { reason: 'owners_unavailable' });
     });
-    if (!own) throw unproven();
+    if (kept === undefined) throw unproven();
     if (home.kind === 'oss') {
-      return { body: { id, event_type: 'ADD', status: 'SUCCEEDED' }, touched: [id] };
+      const results = JSON.parse(kept || '[]') as PlatformEvent['results'];
+      const touched = [id, ...results.map((result) => result.id)];
+      return { body: { id, event_type: 'ADD', status: 'SUCCEEDED', results }, touched };
     }
     const { status, results } = await askPlatform(governed, id);
     const gone = results.filter(({ event }) => event === 'DELETE').map((result) => result.id);

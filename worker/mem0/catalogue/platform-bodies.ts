@@ -99,6 +99,15 @@ export const PLATFORM_FEEDBACK = z.strictObject({
   feedback_reason: TEXT.nullable().optional(),
 });
 
+/** POST /v1/exports/: the schema says in which form the memories are given. */
+export const PLATFORM_EXPORT = z.strictObject({ ...FILTERED, schema: z.looseObject({}) });
+
+/** POST /v1/exports/get/. */
+export const PLATFORM_EXPORTED = z.strictObject({
+  ...DROPPED,
+  memory_export_id: z.string().refine(isUuid, reason('not_a_uuid')),
+});
+
 /** POST /v1/summary/. */
 export const PLATFORM_SUMMARY = z.strictObject(FILTERED);
 

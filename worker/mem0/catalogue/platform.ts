@@ -4,6 +4,8 @@ import {
   PLATFORM_BATCH_DELETE,
   PLATFORM_BATCH_UPDATE,
   PLATFORM_ENTITY,
+  PLATFORM_EXPORT,
+  PLATFORM_EXPORTED,
   PLATFORM_FEEDBACK,
   PLATFORM_LIST,
   PLATFORM_SEARCH,
@@ -112,15 +114,6 @@ const adding = {
   answer: 'accepted',
   oss: 'translate',
 } as const;
-/** The client chooses the form of an export's rows, so nobody can tell from them whose they are. */
-const exporting = {
-  action: 'read',
-  resource: 'export',
-  scope: 'ids',
-  owner: 'issued',
-  platform: 'refuse',
-} as const;
-
 /** The hosted API, as the official SDK calls it: trailing slashes everywhere. */
 export const PLATFORM: readonly Operation[] = [
   row('ping', 'GET /v1/ping/', 'Says that the key is good.', {
@@ -263,11 +256,25 @@ export const PLATFORM: readonly Operation[] = [
     oss: 'evaluate',
     platform: 'evaluate',
   }),
-  row('exports.add', 'POST /v1/exports/', 'Starts an export of memories.', { ...exporting, ids: FILTERS }),
+  row('exports.add', 'POST /v1/exports/', 'Starts an export of memories.', {
+    action: 'read',
+    resource: 'export',
+    ids: FILTERS,
+    scope: 'ids',
+    owner: 'issued',
+    body: PLATFORM_EXPORT,
+    answer: 'export',
+  }),
+  // By its id and in no other way: the latest export that fits a filter may be another tenant's.
   row('exports.get', 'POST /v1/exports/get/', 'Reads an export.', {
-    ...exporting,
-    ids: ['body.memory_export_id', ...FILTERS],
+    action: 'read',
+    resource: 'export',
+    ids: ['body.memory_export_id'],
     phi: ['answer'],
+    scope: 'export',
+    owner: 'issued',
+    body: PLATFORM_EXPORTED,
+    answer: 'exported',
   }),
   row('summary.get', 'POST /v1/summary/', 'Summarises memories by a filter.', {
     action: 'read',

@@ -21,9 +21,10 @@ export type Serve = 'forward' | 'translate' | 'evaluate' | 'refuse';
  * - `ids_listed`: the same, and what it will remove is listed first;
  * - `proven`: the owner of the memory in its path is proven first;
  * - `answer`: the row in the answer says whose it is;
+ * - `export`: the export that it names was issued to the tenant;
  * - `none`: nothing in it is a tenant's.
  */
-export type Scope = 'ids' | 'ids_listed' | 'proven' | 'answer' | 'none';
+export type Scope = 'ids' | 'ids_listed' | 'proven' | 'answer' | 'export' | 'none';
 
 /**
  * How the owner of an answer is known:
@@ -37,7 +38,7 @@ export type OwnerRule = 'row' | 'proven' | 'issued' | 'none';
 /**
  * The shape of Mem0's answer: one memory, `{results: [memory]}`, the results of an addition, rows of a
  * history, a list of entities, or `{message}`. The Platform's own: a `page` and a bare `list` of memories, an addition
- * that was `accepted`, a memory that was `changed` or `rated`, a `summary`, an `entity` and an `entity_page`. `unread` where no answer of Mem0 is passed on.
+ * that was `accepted`, a memory that was `changed` or `rated`, a `summary`, an `export` that was begun and one that is `exported`, an `entity` and an `entity_page`. `unread` where no answer of Mem0 is passed on.
  */
 export type AnswerShape =
   | 'item'
@@ -52,6 +53,8 @@ export type AnswerShape =
   | 'changed'
   | 'rated'
   | 'summary'
+  | 'export'
+  | 'exported'
   | 'entity'
   | 'entity_page'
   | 'unread';
