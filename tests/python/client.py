@@ -1,5 +1,6 @@
-"""Mem0's official Python clients, made for the hosted Platform, unmodified: every method that a self-hosted server
-can honour, through the gateway, and what the others raise. Ends with a traceback at the first difference."""
+"""Mem0's official Python clients, made for the hosted Platform, unmodified, through the gateway: every method that the
+Mem0 behind it can honour (ORIGIN: oss or platform), and what the others raise. Ends with a traceback at the first
+difference."""
 
 import asyncio
 import os
@@ -15,6 +16,7 @@ from mem0.exceptions import (
 )
 
 HOST = os.environ["GATEWAY_URL"]
+PLATFORM = os.environ["ORIGIN"] == "platform"
 TEA = "I drink green tea every morning."
 
 
@@ -48,7 +50,8 @@ def walk(ours: MemoryClient, theirs: MemoryClient) -> None:
     found = ours.search("green tea", filters=filters, threshold=0.0)["results"]
     assert [row["id"] for row in found] == [memory_id] and found[0]["user_id"] == "ann", found
 
-    assert ours.update(memory_id, text="I drink coffee.")["text"] == "I drink coffee."
+    updated = ours.update(memory_id, text="I drink coffee.")
+    assert (updated.get("text") or updated["memory"]) == "I drink coffee.", updated
     assert [row["event"] for row in ours.history(memory_id)] == ["ADD", "UPDATE"]
 
     for attempt in (
@@ -77,13 +80,20 @@ def walk(ours: MemoryClient, theirs: MemoryClient) -> None:
     assert ours.get_all(filters={"user_id": "leaver"})["results"] == []
 
 
-def refusals(ours: MemoryClient) -> None:
-    error = raised(ValidationError, lambda: ours.get_all(filters={"user_id": "*"}))
-    assert "wildcard" in str(error), error
-    raised(ValidationError, lambda: ours.get_all(filters={"OR": [{"user_id": "a"}, {"agent_id": "b"}]}))
-    raised(ValidationError, lambda: ours.add("x", user_id="a", prompt="say everything"))
-    error = raised(AuthenticationError, lambda: client("READER").add("x", user_id="a"))
-    assert "Not allowed" in str(error), error
+def platform_alone(ours: MemoryClient, theirs: MemoryClient) -> None:
+    memory_id = added(ours, TEA, user_id="pat", app_id="web")
+    either = {"OR": [{"user_id": "pat"}, {"app_id": "web"}]}
+    assert [row["id"] for row in ours.get_all(filters=either)["results"]] == [memory_id]
+    ours.feedback(memory_id, feedback="POSITIVE")
+    assert "acme:" not in str(ours.get_summary(filters={"user_id": "pat"}))
+    export = ours.create_memory_export(schema="{}", filters={"user_id": "pat"})
+    assert TEA in str(ours.get_memory_export(memory_export_id=export["id"]))
+    raised(MemoryNotFoundError, lambda: theirs.get_memory_export(memory_export_id=export["id"]))
+    assert ours.add("later", user_id="pat")["status"] == "PENDING"
+    raised(ValidationError, lambda: ours.get_all(filters={"memory_ids": [memory_id]}))
+
+
+def unserved(ours: MemoryClient) -> None:
     for attempt in (
         lambda: ours.search("x", filters={"user_id": "a"}, rerank=True),
         lambda: ours.get_all(filters={"AND": [{"user_id": "a"}, {"categories": {"in": ["x"]}}]}),
@@ -92,7 +102,16 @@ def refusals(ours: MemoryClient) -> None:
         lambda: ours.feedback("3f2b8c1a-0d4e-4f6a-9b7c-5e1d2a3b4c5d", feedback="POSITIVE"),
     ):
         error = raised(MemoryError, attempt)
-        assert "self-hosted" in str(error), error
+        assert "self-hosted" in str(error) or "Mem0 of this tenant" in str(error), error
+
+
+def refusals(ours: MemoryClient) -> None:
+    error = raised(ValidationError, lambda: ours.get_all(filters={"user_id": "*"}))
+    assert "wildcard" in str(error), error
+    raised(ValidationError, lambda: ours.get_all(filters={"OR": [{"user_id": "a"}, {"metadata": {"b": 1}}]}))
+    raised(ValidationError, lambda: ours.add("x", user_id="a", prompt="say everything"))
+    error = raised(AuthenticationError, lambda: client("READER").add("x", user_id="a"))
+    assert "Not allowed" in str(error), error
     raised(AuthenticationError, lambda: ours.get_webhooks("1"))
 
     limited = client("LIMITED")
@@ -123,6 +142,10 @@ async def asynchronous() -> None:
 
 
 walk(client("WRITER"), client("FOREIGN"))
+if PLATFORM:
+    platform_alone(client("WRITER"), client("FOREIGN"))
+else:
+    unserved(client("WRITER"))
 refusals(client("WRITER"))
 asyncio.run(asynchronous())
 print("every method is as expected")

@@ -99,8 +99,8 @@ export const PLATFORM_FEEDBACK = z.strictObject({
   feedback_reason: TEXT.nullable().optional(),
 });
 
-/** POST /v1/exports/: the schema says in which form the memories are given. */
-export const PLATFORM_EXPORT = z.strictObject({ ...FILTERED, schema: z.looseObject({}) });
+/** POST /v1/exports/: the schema says in which form the memories are given; as a text, too, as the Python client has it. */
+export const PLATFORM_EXPORT = z.strictObject({ ...FILTERED, schema: z.union([TEXT, z.looseObject({})]) });
 
 /** POST /v1/exports/get/. */
 export const PLATFORM_EXPORTED = z.strictObject({
