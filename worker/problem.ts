@@ -31,7 +31,7 @@ export const PROBLEMS = {
   upstream_failed: [
     502,
     'Mem0 failed',
-    'Try again later. If the same ids fail every time and others do not, one of their memories is damaged: the troubleshooting page says how to mend it.',
+    'Try again later. If it fails every time, a filter compares a text with a number, or one of the memories is damaged: the troubleshooting page says how to mend it.',
   ],
   upstream_unreadable: [502, 'Mem0 gave an answer that cannot be passed on', undefined],
   upstream_timeout: [504, 'Mem0 did not answer in time', 'Try again later.'],

@@ -131,7 +131,7 @@ export function createRoutes(context: Context): Route[] {
       const owner = { user: { userId: id }, agent: { agentId: id }, run: { runId: id } }[type];
       if (owner === undefined) throw new HttpError(400, 'Invalid entity type.');
       await memory().deleteAll(owner);
-      return { message: 'Entity deleted successfully' };
+      return { message: 'Entity deleted' };
     }),
 
     route('POST', '/reset', async () => {

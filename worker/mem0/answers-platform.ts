@@ -1,7 +1,7 @@
 import type { Json } from '../../core/canonical.ts';
 import { isUuid, type Namespace, restore } from '../../core/ids.ts';
 import type { AnswerShape } from './catalogue/types.ts';
-import { type CheckedAnswer, MALFORMED, type Reader, UNPROVEN } from './checked.ts';
+import { type CheckedAnswer, INCOMPLETE, MALFORMED, type Reader, UNPROVEN } from './checked.ts';
 import { isObject, type JsonObject, objectOf } from './json.ts';
 import { isMemory, item, type Memory, ownerOf, pick, resultsOf } from './rows.ts';
 import { withoutPrefix } from './unscope-text.ts';
@@ -141,8 +141,9 @@ const entity: Reader = (space, answer) => {
 /** The Platform lists the entities of the whole project, so those of others are no sign of a breach. */
 const entityPage: Reader = (space, answer) => {
   const rows = resultsOf(answer);
+  if (!isObject(answer) || !rows?.every(isObject)) return MALFORMED;
   // Of a list that goes on one cannot know how many are the tenant's.
-  if (!isObject(answer) || !rows?.every(isObject) || typeof answer.next === 'string') return MALFORMED;
+  if (typeof answer.next === 'string') return INCOMPLETE;
   const own = rows.flatMap((row): readonly JsonObject[] => {
     const named = entityOf(space, row);
     return named === undefined ? [] : [named];

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { pooled } from '../../core/ids.ts';
 import { checkAnswer } from './answers.ts';
 import { OPERATIONS, operationById } from './catalogue/index.ts';
+import { OSS_ENTITIES } from './catalogue/oss.ts';
 import { ownerOf } from './rows.ts';
 
 const ACME = pooled('acme');
@@ -227,6 +228,16 @@ describe('an answer of another shape', () => {
 
   it.each(BAD)('of %s: %j', (id, answer) => {
     expect(check(id, answer)).toEqual({ ok: false, reason: 'answer_malformed' });
+  });
+});
+
+it('a list of entities that Mem0 may have cut is not taken for whole', () => {
+  const entity = (id: string, total: number) => ({ id, type: 'user', total_memories: total });
+  const read = (...rows: object[]) => checkAnswer(OSS_ENTITIES, ACME, rows, {});
+  expect(read(entity('acme:bob', 3), entity('globex:eve', 9_000))).toMatchObject({ ok: true, rows: 1 });
+  expect(read(entity('acme:bob', 3), entity('globex:eve', 9_997))).toEqual({
+    ok: false,
+    reason: 'answer_incomplete',
   });
 });
 

@@ -1,7 +1,14 @@
 import { type Namespace, restore } from '../../core/ids.ts';
 import { PLATFORM_READERS } from './answers-platform.ts';
 import type { AnswerShape, Operation } from './catalogue/types.ts';
-import { type AnswerContext, type CheckedAnswer, MALFORMED, type Reader, UNPROVEN } from './checked.ts';
+import {
+  type AnswerContext,
+  type CheckedAnswer,
+  INCOMPLETE,
+  MALFORMED,
+  type Reader,
+  UNPROVEN,
+} from './checked.ts';
 import { isObject } from './json.ts';
 import { isMemory, item, ownerOf, ownersOf, pick, resultsOf } from './rows.ts';
 
@@ -100,12 +107,17 @@ function readHistory(space: Namespace, answer: unknown, { proven = [] }: AnswerC
   };
 }
 
+/** The self-hosted server counts entities over this many memories of everybody's, and says nothing of the others. */
+const SCANNED = 10_000;
+
 /**
  * The server lists the entities of everybody, so those of others are no sign of a breach. An id that is not in the
  * tenant's namespace is as if it were not there.
  */
 function readEntities(space: Namespace, answer: unknown): CheckedAnswer {
   if (!Array.isArray(answer) || !answer.every(isObject)) return MALFORMED;
+  const counted = answer.reduce((sum, { total_memories: n }) => sum + (typeof n === 'number' ? n : 0), 0);
+  if (counted >= SCANNED) return INCOMPLETE;
   const own = answer.flatMap((row) => {
     const id = typeof row.id === 'string' ? restore(space, row.id) : undefined;
     return id === undefined ? [] : [{ ...pick(row, ENTITY_FIELDS), id }];

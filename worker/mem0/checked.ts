@@ -16,7 +16,9 @@ export type AnswerFault =
   /** The memory is not the tenant's, or there is none. */
   | 'owner_unproven'
   /** Mem0's answer does not have the shape of its operation. */
-  | 'answer_malformed';
+  | 'answer_malformed'
+  /** Mem0 says, or it is its way, that there is more than it gave, and there is no asking for the rest. */
+  | 'answer_incomplete';
 
 export type CheckedAnswer =
   | {
@@ -31,6 +33,7 @@ export type CheckedAnswer =
   | { readonly ok: false; readonly reason: AnswerFault };
 
 export const MALFORMED: CheckedAnswer = { ok: false, reason: 'answer_malformed' };
+export const INCOMPLETE: CheckedAnswer = { ok: false, reason: 'answer_incomplete' };
 export const UNPROVEN: CheckedAnswer = { ok: false, reason: 'owner_unproven' };
 
 /** Checks an answer of one shape. */

@@ -122,7 +122,7 @@ it('whatever the tree, no foreign row fulfils it, and no own row is lost that a 
     { numRuns: 5000 },
   );
   // Enough of the trees are such that the property says something.
-  expect(accepted).toBeGreaterThan(500);
+  expect(accepted).toBeGreaterThan(200);
 });
 
 it('what is not bound to an id of the tenant is refused, and says where', () => {

@@ -110,6 +110,9 @@ function originOf({ target }: Transport, kind: 'edge' | 'loopback'): string {
   return `${kind === 'edge' ? 'https' : 'http'}://${host}`;
 }
 
+const INCOMPLETE =
+  'Mem0 may know more of this tenant than it gave, and cannot be asked for the rest. Name the ids instead of listing them.';
+
 /** @throws Problem when the answer is not one that may be passed on. */
 function check(
   { request }: ScopedCall,
@@ -125,6 +128,9 @@ function check(
   });
   if (checked.ok) return checked;
   if (checked.reason === 'owner_unproven') throw unproven();
+  if (checked.reason === 'answer_incomplete') {
+    throw new Problem('not_served', { reason: checked.reason, detail: INCOMPLETE });
+  }
   throw new Problem('upstream_unreadable', { reason: checked.reason });
 }
 

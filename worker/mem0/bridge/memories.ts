@@ -50,7 +50,7 @@ export const add: Translation = {
 export const list: Translation = {
   toOss: (request) => as('oss.memories.list', request, { query: { top_k: String(CANDIDATES) } }),
   fromOss: ([body], request, { origin }) => {
-    const rows = chosen(candidates(body), request.tree);
+    const rows = newestFirst(chosen(candidates(body), request.tree));
     const { page, size } = pageOf(request);
     const end = page * size;
     return {
@@ -112,6 +112,15 @@ function isNarrow(tree: FilterNode | undefined): boolean {
 
 function chosen(rows: readonly JsonObject[], tree: FilterNode | undefined): JsonObject[] {
   return rows.filter((row) => tree === undefined || fulfils(tree, row as FilterRow));
+}
+
+/** Pages are cut from what the server gives in an order of its own, which a change of any row may change. */
+function newestFirst(rows: readonly JsonObject[]): JsonObject[] {
+  const text = (value: unknown) => (typeof value === 'string' ? value : '');
+  const order = (a: string, b: string) => (a === b ? 0 : a < b ? -1 : 1);
+  return [...rows].sort(
+    (a, b) => order(text(b.created_at), text(a.created_at)) || order(text(a.id), text(b.id)),
+  );
 }
 
 /** Of each row the fields that were asked for; its id is always there. */

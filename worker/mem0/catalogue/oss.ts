@@ -102,7 +102,7 @@ export const OSS: readonly Operation[] = [
     scope: 'proven',
     answer: 'message',
     owner: 'proven',
-    says: 'Memory deleted successfully!',
+    says: 'Memory deleted successfully',
     summary: 'Deletes one memory.',
   },
   {
@@ -151,7 +151,7 @@ export const OSS: readonly Operation[] = [
     scope: 'ids_listed',
     answer: 'message',
     owner: 'issued',
-    says: 'Entity deleted successfully!',
+    says: 'Entity deleted',
     summary: 'Deletes a user, agent or run with its memories.',
   },
   deny('oss.entities.list', '/entities', 'entity', 'Lists the entities of every tenant.'),
