@@ -9,7 +9,8 @@ import { steps, TENANTS, Walker } from '../isolation/steps.ts';
 import { type Rig, startRig } from './rig.ts';
 
 // Random requests of three tenants through the real Worker over the real engine, against a model of who may see what.
-// `npm run test:isolation -- --runs N --seed S` goes on for as long as wanted.
+// `npm run test:isolation -- --runs N --seed S` goes on for as long as wanted, and with `--origin URL` over a Mem0 server
+// that runs already.
 
 const RUNS = Number(process.env.ISOLATION_RUNS ?? 60);
 const SEED = Number(process.env.ISOLATION_SEED ?? 20_261_123);
@@ -17,12 +18,12 @@ const PROGRESS_EVERY_MS = 5000;
 const RESET_EVERY = 25;
 
 let dir: string;
-let mem0: Mem0;
+let mem0: Pick<Mem0, 'url' | 'apiKey' | 'stop'>;
 let rig: Rig;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'mem0-governance-isolation-'));
-  mem0 = await startMem0({ dir, log: () => undefined });
+  mem0 = running(process.env) ?? (await startMem0({ dir, log: () => undefined }));
   rig = await startRig({ mem0, tenants: TENANTS });
 });
 
@@ -32,8 +33,17 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
+/** The server that the command was pointed at. It is somebody else's to stop, and everything in it is wiped. */
+function running({ MEM0_SERVER_URL: url, MEM0_SERVER_KEY: apiKey }: NodeJS.ProcessEnv) {
+  return url && apiKey ? { url, apiKey, stop: async () => undefined } : undefined;
+}
+
 async function wipe(): Promise<void> {
-  await fetch(`${mem0.url}/reset`, { method: 'POST', headers: { 'x-api-key': mem0.apiKey } });
+  const { ok, status } = await fetch(`${mem0.url}/reset`, {
+    method: 'POST',
+    headers: { 'x-api-key': mem0.apiKey },
+  });
+  if (!ok) throw new Error(`Mem0 answered its reset ${status}`);
 }
 
 it('no foreign row, no foreign write, and no row of one’s own lost', { timeout: 0 }, async () => {
