@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { SETTINGS, type SettingName } from './config.ts';
+import { SETTINGS, type SettingName } from './settings.ts';
 
 // The two files are made from the table: `npm run docs` writes them, and this test fails when they are stale.
 
@@ -28,7 +28,7 @@ it('docs/configuration.md is what the table says', async () => {
   const text = [
     '# Configuration',
     '',
-    '<!-- Made from worker/config.ts by `npm run docs`; edit the table there. -->',
+    '<!-- Made from worker/settings.ts by `npm run docs`; edit the table there. -->',
     '',
     'Every setting is read once, when an isolate starts. A missing or bad one stops the gateway: every request is',
     'answered 503 `misconfigured`, and the log lists each bad name. There is no insecure fallback.',
@@ -70,7 +70,7 @@ it('docs/configuration.md is what the table says', async () => {
 it('.dev.vars.example is what the table says', async () => {
   const text = [
     '# Settings of a gateway of your own, for `wrangler dev`. `npm start` makes its own and needs none of this.',
-    '# Made from worker/config.ts by `npm run docs`.',
+    '# Made from worker/settings.ts by `npm run docs`.',
     '',
     ...ROWS.flatMap(([name, row]) => [
       `# ${row.text}`,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatSignerKey, formatVerifierKey, signerKey, verifierKey } from '../core/note.ts';
-import { ConfigError, readConfig, SETTINGS } from './config.ts';
+import { ConfigError, readConfig } from './config.ts';
+import { SETTINGS } from './settings.ts';
 
 const ISSUER = {
   issuer: 'http://127.0.0.1:9002',

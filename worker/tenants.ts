@@ -6,10 +6,10 @@ import {
   describe,
   LOOPBACK_HOST,
   readConfig,
-  SETTINGS,
   settingText,
   transportProblems,
 } from './config.ts';
+import { SETTINGS } from './settings.ts';
 
 /** A secret's name is chosen by the operator; it is none of the gateway's own settings. */
 const SECRET_NAME = z

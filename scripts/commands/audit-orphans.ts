@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readInfo } from '../../local/stack/info.ts';
-import { SETTINGS } from '../../worker/config.ts';
+import { SETTINGS } from '../../worker/settings.ts';
 import { CommandError, command } from '../lib/command.ts';
 import { readerUrl, withTenant } from '../lib/database.ts';
 import { findOrphans } from '../lib/orphans/find.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
-import { SETTINGS, type SettingName } from '../../worker/config.ts';
+import { SETTINGS, type SettingName } from '../../worker/settings.ts';
 import { CommandError, command } from '../lib/command.ts';
 import { type Deployment, readDeployment } from '../lib/deploy/environment.ts';
 import { CONFIG_OPTION, ENV_OPTION } from '../lib/deploy/options.ts';

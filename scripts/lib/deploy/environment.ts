@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { type Unstable_Config, unstable_readConfig } from 'wrangler';
-import { SETTINGS, type SettingName, settingText } from '../../../worker/config.ts';
+import { settingText } from '../../../worker/config.ts';
+import { SETTINGS, type SettingName } from '../../../worker/settings.ts';
 import { siloSecrets } from '../../../worker/tenants.ts';
 import { CommandError } from '../command.ts';
 

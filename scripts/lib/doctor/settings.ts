@@ -1,4 +1,5 @@
-import { ConfigError, SETTINGS } from '../../../worker/config.ts';
+import { ConfigError } from '../../../worker/config.ts';
+import { SETTINGS } from '../../../worker/settings.ts';
 import { readDeployed } from '../../../worker/tenants.ts';
 import type { Given } from '../deploy/environment.ts';
 import { type Finding, findings } from './finding.ts';

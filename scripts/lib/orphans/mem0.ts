@@ -1,4 +1,5 @@
-import { ConfigError, LOOPBACK_HOST, SETTINGS, transportProblems } from '../../../worker/config.ts';
+import { ConfigError, LOOPBACK_HOST, transportProblems } from '../../../worker/config.ts';
+import { SETTINGS } from '../../../worker/settings.ts';
 import { readTenants, type Silo } from '../../../worker/tenants.ts';
 import { type Fetched, get } from '../doctor/http.ts';
 import type { Memory } from './orphans.ts';
