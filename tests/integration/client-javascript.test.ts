@@ -100,6 +100,27 @@ describe('the official JavaScript client', () => {
     expect(seen).toContainEqual([ids[2]]);
   });
 
+  it('finds what has one of several ids, as the Platform keeps a user’s and an agent’s memories apart', async () => {
+    const mine = await added(ours, 'the user likes tea', { userId: 'or-user' });
+    const bots = await added(ours, 'the agent makes tea', { agentId: 'or-bot' });
+    const both = await added(ours, 'both like tea', { userId: 'or-user', agentId: 'or-bot' });
+    await added(ours, 'somebody else likes tea', { userId: 'or-other' });
+    await added(theirs, 'the other tenant likes tea', { userId: 'or-user' });
+    const filters = { OR: [{ user_id: 'or-user' }, { agent_id: 'or-bot' }] };
+    const ids = (answer: Loose) => answer.results.map(({ id }: { id: string }) => id).sort();
+    expect(ids(await ours.getAll({ filters } as Loose))).toEqual([mine, bots, both].sort());
+    const found: Loose = await ours.search('tea', { filters, threshold: 0 } as Loose);
+    expect(ids(found)).toEqual([mine, bots, both].sort());
+    const scores = found.results.map(({ score }: { score: number }) => score);
+    expect(scores).toEqual([...scores].sort((a: number, b: number) => b - a));
+    const either = { user_id: { in: ['or-user', 'or-other'] } };
+    expect(ids(await ours.getAll({ filters: either } as Loose))).toHaveLength(3);
+    const many = { user_id: { in: Array.from({ length: 21 }, (_, n) => `u${n}`) } };
+    await expect(ours.getAll({ filters: many } as Loose)).rejects.toMatchObject({ errorCode: 'HTTP_501' });
+    const open = { OR: [{ user_id: 'or-user' }, { metadata: { x: 1 } }] };
+    await expect(ours.getAll({ filters: open } as Loose)).rejects.toMatchObject({ name: 'ValidationError' });
+  });
+
   it.each([
     [{ metadata: { city: 'Bern' } }, ['Bern']],
     [{ metadata: { city: { ne: 'Bern' } } }, ['Basel', 'Genf']],

@@ -134,7 +134,7 @@ function reasons({ problem, decision }: Known): readonly string[] {
 function detailOf(known: Known): Pick<RecordMembers, 'detail'> {
   const { problem, upstream, calls } = known;
   if (problem?.place !== undefined) return { detail: { pointer: problem.place } };
-  if (problem === undefined || calls.length < 2 || upstream.length === 0) return {};
+  if (problem === undefined || !isBatch(calls) || upstream.length === 0) return {};
   const last = upstream.at(-1)!;
   const failed = upstream.length - 1;
   const unknown = last.status === undefined;
@@ -146,6 +146,11 @@ function detailOf(known: Known): Pick<RecordMembers, 'detail'> {
       not_done: some(unknown ? failed + 1 : failed),
     },
   };
+}
+
+/** Several calls about a memory each; a read that takes several calls changes nothing. */
+function isBatch(calls: Known['calls']): boolean {
+  return calls.length > 1 && calls.every((id) => id !== undefined);
 }
 
 /** At most as many ids as a record names; of more, their number. */
@@ -160,7 +165,7 @@ function outcomeOf({ problem, status, upstream, calls, intent }: Known): Outcome
     latency_ms: upstream.reduce((sum, { latencyMs }) => sum + latencyMs, 0),
   };
   // A batch that stopped half-way failed, whatever became of the call that stopped it.
-  const halfway = problem !== undefined && calls.length > 1 && upstream.length > 1;
+  const halfway = problem !== undefined && isBatch(calls) && upstream.length > 1;
   return {
     result: halfway ? 'failure' : resultOf(problem, last, intent),
     ...(status === undefined ? {} : { status }),

@@ -31,7 +31,8 @@ export const REASONS = {
   filter_nested: 'AND, OR and NOT do not stand inside one another here.',
   filter_siblings: 'Of AND, OR and NOT only one stands in an object; put the others inside it.',
   filter_id_negated: 'An id does not stand inside NOT.',
-  filter_scope: 'Name, outside of OR and NOT, at least one id that every result has.',
+  filter_scope:
+    'Every result must have an id that the filter names: name one beside the rest, or in each branch of an OR.',
   filter_unserved: 'A self-hosted Mem0 keeps nothing to filter by this field.',
   filter_id_inside: 'An id stands at the top of a filter, and not inside AND, OR or NOT.',
   filter_field: 'This field cannot be filtered; only ids and metadata keys can.',

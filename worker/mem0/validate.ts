@@ -60,12 +60,7 @@ export function validateOperation(
   const ids = { ...queried.value.ids, ...read.value.ids, ...idsOfPath(params) };
   const needsScope = operation.scope === 'ids' || operation.scope === 'ids_listed';
   const { body: rest, conditions, tree, weight } = read.value;
-  if (
-    needsScope &&
-    serve !== 'refuse' &&
-    Object.keys(ids).length === 0 &&
-    !(serve === 'forward' && tree && isBound(tree))
-  ) {
+  if (needsScope && serve !== 'refuse' && Object.keys(ids).length === 0 && !(tree && isBound(tree))) {
     if (tree) return { ...fault('/filters', 'filter_scope'), in: 'body' };
     return { ...fault('', 'scope_required'), in: operation.body === 'none' ? 'query' : 'body' };
   }

@@ -38,7 +38,7 @@ export function forward(): Stage<
       answers.push(answer);
       c.set('upstream', answers);
       const problem = upstreamProblem(answer, space, changing);
-      if (problem) throw partly(problem, answers.length - 1, scoped.calls.length);
+      if (problem) throw changing ? partly(problem, answers.length - 1, scoped.calls.length) : problem;
     }
     return next();
   };

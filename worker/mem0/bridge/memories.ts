@@ -2,7 +2,7 @@ import type { Json } from '../../../core/canonical.ts';
 import { Problem } from '../../problem.ts';
 import { operationById } from '../catalogue/index.ts';
 import { isObject, type JsonObject, objectOf } from '../json.ts';
-import type { FilterNode } from '../platform-filter.ts';
+import { type FilterNode, idNodes } from '../platform-filter.ts';
 import type { ValidRequest } from '../validate.ts';
 import { type FilterRow, fulfils } from './fulfils.ts';
 import { linkTo, pageOf } from './pages.ts';
@@ -48,9 +48,10 @@ export const add: Translation = {
 
 /** All candidates are asked for, because the self-hosted server has no pages and filters by ids alone here. */
 export const list: Translation = {
-  toOss: (request) => as('oss.memories.list', request, { query: { top_k: String(CANDIDATES) } }),
-  fromOss: ([body], request, { origin }) => {
-    const rows = newestFirst(chosen(candidates(body), request.tree));
+  toOss: (request) =>
+    branches(request).map((each) => as('oss.memories.list', each, { query: { top_k: String(CANDIDATES) } })),
+  fromOss: (bodies, request, { origin }) => {
+    const rows = newestFirst(chosen(united(bodies), request.tree));
     const { page, size } = pageOf(request);
     const end = page * size;
     return {
@@ -65,20 +66,19 @@ export const list: Translation = {
 /** Without pages: the deprecated listings answer a plain list. */
 export const plainList: Translation = {
   toOss: list.toOss,
-  fromOss: ([body], request) => shown(chosen(candidates(body), request.tree), request),
+  fromOss: (bodies, request) => shown(chosen(united(bodies), request.tree), request),
 };
 
 export const search: Translation = {
   toOss: (request) => {
     const { query, threshold, top_k: topK } = request.body as { [name: string]: Json };
     const asked = isNarrow(request.tree) ? (topK ?? DEFAULT_TOP_K) : CANDIDATES;
-    return as('oss.memories.search', request, {
-      body: { query: query!, top_k: asked, ...(threshold === undefined ? {} : { threshold }) },
-    });
+    const body = { query: query!, top_k: asked, ...(threshold === undefined ? {} : { threshold }) };
+    return branches(request).map((each) => as('oss.memories.search', each, { body }));
   },
-  fromOss: ([body], request) => {
+  fromOss: (bodies, request) => {
     const most = (request.body?.top_k ?? DEFAULT_TOP_K) as number;
-    const rows = isNarrow(request.tree) ? resultsOf(body) : candidates(body);
+    const rows = isNarrow(request.tree) ? resultsOf(bodies[0]) : bestFirst(united(bodies), bodies.length);
     return { results: shown(chosen(rows, request.tree).slice(0, most), request) };
   },
 };
@@ -101,6 +101,25 @@ export function as(
   const { tree: _, ...rest } = request;
   const operation = operationById(id);
   return { ...rest, operation, serve: 'forward', body: own.body, query: own.query ?? {}, conditions: [] };
+}
+
+/** The most ids that one filter is asked by; each is a call. */
+const BRANCHES = 20;
+
+/**
+ * The requests whose answers together hold every result: one within the ids that every result has or, where a result
+ * has one of several, one for each of those.
+ * @throws Problem when those are too many.
+ */
+function branches(request: ValidRequest): readonly ValidRequest[] {
+  if (Object.keys(request.ids).length > 0 || request.tree === undefined) return [request];
+  const named = idNodes(request.tree).flatMap(({ field, oneOf }) => oneOf.map((id) => [field, id] as const));
+  const each = [...new Map(named.map(([field, id]) => [`${field} ${id}`, { [field]: id }])).values()];
+  if (each.length <= BRANCHES) return each.map((ids) => ({ ...request, ids }));
+  throw new Problem('not_served', {
+    reason: 'too_many_candidates',
+    detail: `A self-hosted Mem0 is asked once for each id that a result may have, and this filter names ${each.length}, of at most ${BRANCHES}.`,
+  });
 }
 
 /** Whether Mem0 itself gives what the filter asks: it names ids that every result has, and nothing else. */
@@ -131,6 +150,17 @@ function shown(rows: readonly JsonObject[], { body }: ValidRequest): JsonObject[
   return rows.map((row) =>
     objectOf(Object.entries(row).filter(([name]) => kept.has(name)) as [string, Json][]),
   );
+}
+
+/** Every row that any answer has, once. */
+function united(bodies: readonly Json[]): readonly JsonObject[] {
+  return [...new Map(bodies.flatMap(candidates).map((row) => [row.id, row])).values()];
+}
+
+/** Of several searches the rows by their scores; one search stands in Mem0's own order. */
+function bestFirst(rows: readonly JsonObject[], searches: number): readonly JsonObject[] {
+  const score = ({ score: value }: JsonObject) => (typeof value === 'number' ? value : 0);
+  return searches === 1 ? rows : [...rows].sort((a, b) => score(b) - score(a));
 }
 
 /** All rows there are. @throws Problem when there may be more than were given. */
