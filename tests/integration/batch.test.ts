@@ -73,7 +73,8 @@ describe('a batch that stops half-way', () => {
   };
 
   it.each([
-    ['fails', async () => Response.json({}, { status: 500 }), 502, { not_done: IDS.slice(2) }],
+    ['refuses', async () => Response.json({}, { status: 404 }), 404, { not_done: IDS.slice(2) }],
+    ['fails', async () => Response.json({}, { status: 500 }), 502, { unknown: [IDS[2]], not_done: [IDS[3]] }],
     [
       'is not answered',
       () => Promise.reject(new TypeError('reset')),

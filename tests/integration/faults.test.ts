@@ -72,7 +72,8 @@ describe('Mem0', () => {
   it.each([
     ['never answers', presets.never(), 504, 'unknown'],
     ['closes the connection', presets.reset(), 502, 'unknown'],
-    ['answers 500', presets.error(500), 502, 'failure'],
+    ['answers 500', presets.error(500), 502, 'unknown'],
+    ['answers 422', presets.error(422), 422, 'failure'],
     ['says 200 and HTML', presets.html(), 502, 'success'],
   ] as const)('%s: the outcome of a write says what is known', async (_what, responder, status, result) => {
     mem0.respond(responder);

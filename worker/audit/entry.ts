@@ -137,7 +137,7 @@ function detailOf(known: Known): Pick<RecordMembers, 'detail'> {
   if (problem === undefined || !isBatch(calls) || upstream.length === 0) return {};
   const last = upstream.at(-1)!;
   const failed = upstream.length - 1;
-  const unknown = last.status === undefined;
+  const unknown = isOpen(last);
   const some = (from: number, to?: number) => shortly(calls.slice(from, to));
   return {
     detail: {
@@ -174,8 +174,9 @@ function outcomeOf({ problem, status, upstream, calls, intent }: Known): Outcome
 }
 
 /**
- * Whether it happened. For a change, a 2xx status means that it did even when the answer could not be read,
- * Mem0's own 4xx or 5xx that it failed, and no status at all that nobody knows.
+ * Whether it happened. For a change, a 2xx status means that it did even when the answer could not be read, and Mem0's
+ * own 4xx that it did not. After a 5xx or no status at all nobody knows: of several messages the first may be stored,
+ * of the memories of a filter some may be gone.
  */
 function resultOf(
   problem: Problem | undefined,
@@ -184,6 +185,11 @@ function resultOf(
 ): Outcome['result'] {
   if (!problem) return 'success';
   if (!intent) return 'failure';
-  if (upstream?.status === undefined) return 'unknown';
-  return upstream.status >= 200 && upstream.status < 300 ? 'success' : 'failure';
+  if (upstream === undefined || isOpen(upstream)) return 'unknown';
+  return upstream.status! < 300 ? 'success' : 'failure';
+}
+
+/** Whether nobody knows what a call that changes something has done. */
+function isOpen({ status }: UpstreamAnswer): boolean {
+  return status === undefined || status >= 500;
 }

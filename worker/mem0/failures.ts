@@ -13,6 +13,9 @@ const CODES: { readonly [F in UpstreamFailure]: ProblemCode } = {
   too_many_calls: 'internal',
 };
 
+/** Mem0 changes one row after the other, and undoes none when it fails. */
+const HALFWAY = 'Part of the change may be done. Read what is there before you repeat it.';
+
 /**
  * The problem that an answer of Mem0 amounts to, or `undefined` when it can be passed on. From a 4xx only
  * the status and a string `detail` pass, without the tenant's prefix; a 5xx gets the gateway's own text.
@@ -30,7 +33,12 @@ export function upstreamProblem(
   }
   const { status, json } = answer;
   if (status < 300) return undefined;
-  if (status >= 500) return new Problem('upstream_failed', { reason: 'upstream_5xx' });
+  if (status >= 500) {
+    return new Problem('upstream_failed', {
+      reason: 'upstream_5xx',
+      ...(changing ? { detail: HALFWAY } : {}),
+    });
+  }
   // Mem0's 401 and 403 speak about the gateway's own key, which is no concern of the caller's.
   if (status === 401 || status === 403 || status < 400) {
     return new Problem('upstream_failed', { reason: `upstream_${status}` });
