@@ -77,8 +77,14 @@ describe('a memory', () => {
     };
     const added = await call('POST', '/memories', body);
     expect(added.body.results).toEqual([
-      { id: expect.any(String), memory: 'I drink green tea.', event: 'ADD', role: 'user' },
-      { id: expect.any(String), memory: 'Noted: green tea.', event: 'ADD', role: 'assistant' },
+      { id: expect.any(String), memory: 'I drink green tea.', event: 'ADD', actor_id: null, role: 'user' },
+      {
+        id: expect.any(String),
+        memory: 'Noted: green tea.',
+        event: 'ADD',
+        actor_id: null,
+        role: 'assistant',
+      },
     ]);
     const id = added.body.results[0]?.id as string;
     const item = (await call('GET', `/memories/${id}`)).body;
@@ -167,6 +173,7 @@ describe('statuses', () => {
     ['an id that is no UUID', 'GET', '/memories/abc', undefined, 502],
     ['an id that is no UUID, to change', 'PUT', '/memories/abc', { text: 'x' }, 502],
     ['an id that is no UUID, to delete', 'DELETE', '/memories/abc', undefined, 502],
+    ['an unknown type of memory', 'POST', '/memories', { messages: [], user_id: 'a', memory_type: 'x' }, 400],
     ['an add without ids', 'POST', '/memories', { messages: [] }, 400],
     [
       'an id with inner white space',

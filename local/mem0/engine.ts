@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Memory } from 'mem0ai/oss';
+import { fulfils } from './conditions.ts';
 import { DIMENSION, embed } from './embedder.ts';
 
 /** A row of the engine's vector store. */
@@ -15,6 +16,7 @@ interface Internals {
     update(id: string, vector: number[], payload: object): Promise<void>;
     delete(id: string): Promise<void>;
     list(filters?: object, topK?: number): Promise<[Row[], number]>;
+    filterVector(row: Row, filters?: object): boolean;
   };
   readonly llm: { generateResponse(messages: object[]): Promise<unknown> };
   _ensureInitialized(): Promise<void>;
@@ -72,10 +74,10 @@ export async function openEngine(dir: string, languageModel: LanguageModel): Pro
     },
   });
   const internals = memory as unknown as Internals;
-  /** The store is replaced by a reset of the engine, so it is looked up, and given its UUID column, each time. */
+  /** The store is replaced by a reset of the engine, so it is looked up, and made like Postgres, each time. */
   const store = async () => {
     await internals._ensureInitialized();
-    return withUuidColumn(internals.vectorStore);
+    return likePostgres(internals.vectorStore);
   };
   await store();
   return {
@@ -86,21 +88,22 @@ export async function openEngine(dir: string, languageModel: LanguageModel): Pro
   };
 }
 
-const withColumn = new WeakSet<object>();
+const made = new WeakSet<object>();
 
 /**
  * The real server's rows have an id of Postgres' type `uuid`, which takes upper case, missing dashes and braces
- * for the same id and refuses what is none; the engine's local store compares text.
+ * for the same id and refuses what is none; the engine's local store compares text. Filters are decided as SQL does.
  */
-function withUuidColumn(store: Internals['vectorStore']): Internals['vectorStore'] {
-  if (withColumn.has(store)) return store;
-  withColumn.add(store);
+function likePostgres(store: Internals['vectorStore']): Internals['vectorStore'] {
+  if (made.has(store)) return store;
+  made.add(store);
   const { get, update, delete: remove } = store;
   return Object.assign(store, {
     get: async (id: string) => get.call(store, uuid(id)),
     update: async (id: string, vector: number[], payload: object) =>
       update.call(store, uuid(id), vector, payload),
     delete: async (id: string) => remove.call(store, uuid(id)),
+    filterVector: ({ payload }: Row, filters?: object) => fulfils(payload, filters),
   });
 }
 

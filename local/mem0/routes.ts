@@ -1,6 +1,6 @@
 import { type Engine, type LanguageModel, NotUuidError } from './engine.ts';
 import { type Call, HttpError, type Route, type Served } from './http.ts';
-import { fromRow, PoisonRowError, toEntities, toHistory, toItem } from './rows.ts';
+import { fromRow, PoisonRowError, toEntities, toHistory, toItem, withoutScore } from './rows.ts';
 import {
   configureBody,
   createBody,
@@ -11,6 +11,9 @@ import {
   searchBody,
   updateBody,
 } from './schemas.ts';
+
+/** The server looks for entities in this many rows and says nothing of more. */
+const ROWS_SCANNED = 10_000;
 
 interface Owners {
   readonly user_id?: string | null | undefined;
@@ -48,7 +51,10 @@ export function createRoutes(context: Context): Route[] {
         ...(body.expiration_date ? { expirationDate: body.expiration_date } : {}),
         infer: body.infer ?? true,
       };
-      if (body.messages.length === 0) throw new HttpError(400, 'messages cannot be empty.');
+      if (body.memory_type != null && body.memory_type !== 'procedural_memory') {
+        throw new HttpError(400, 'Invalid memory_type.');
+      }
+      if (body.messages.length === 0) return { results: [] };
       if (options.infer) {
         const { results } = await memory().add(body.messages, { ...options, metadata: { ...body.metadata } });
         return { results: results.map(({ id, memory }) => ({ id, memory, event: 'ADD' })) };
@@ -59,7 +65,9 @@ export function createRoutes(context: Context): Route[] {
         const metadata = { ...body.metadata, role: message.role };
         const added = await memory().add([message], { ...options, metadata });
         results.push(
-          ...added.results.map(({ id, memory }) => ({ id, memory, event: 'ADD', role: message.role })),
+          ...added.results.map(({ id, memory }) => ({
+            ...{ id, memory, event: 'ADD', actor_id: null, role: message.role },
+          })),
         );
       }
       return { results };
@@ -73,7 +81,7 @@ export function createRoutes(context: Context): Route[] {
         ...(query.top_k === undefined ? {} : { topK: query.top_k }),
         showExpired: query.show_expired ?? false,
       });
-      return { results: results.map((item) => toItem({ ...item })) };
+      return { results: results.map((item) => withoutScore(toItem({ ...item }))) };
     }),
 
     route('DELETE', '/memories', async (call) => {
@@ -124,7 +132,7 @@ export function createRoutes(context: Context): Route[] {
       return { results: results.map((item) => toItem({ ...item })) };
     }),
 
-    route('GET', '/entities', async () => toEntities(await engine().rows())),
+    route('GET', '/entities', async () => toEntities((await engine().rows()).slice(0, ROWS_SCANNED))),
 
     route('DELETE', '/entities/{type}/{id}', async ({ params }) => {
       const [type, id] = params as [string, string];
@@ -172,7 +180,7 @@ function asHttpError(error: unknown): never {
     throw error;
   const message = error instanceof Error ? error.message : '';
   const refused =
-    /^(Invalid |filters must|One of the filters|At least one|messages |topK |threshold |expirationDate )/;
+    /^(Invalid |could not convert |Unsupported |filters must|One of the filters|At least one|messages |topK |threshold |expirationDate )/;
   throw refused.test(message) ? new HttpError(400, message) : error;
 }
 

@@ -21,7 +21,8 @@ const PROMOTED = [
   'attributed_to',
   'expiration_date',
 ] as const;
-const SHADOWS = new Set<string>([...PROMOTED, 'created_at', 'updated_at']);
+/** Left out of the metadata of an item: what is a member of it. */
+const SHADOWS = new Set<string>([...PROMOTED, 'id', 'created_at', 'updated_at']);
 
 /** A memory as the REST dialect writes it: snake case, promoted members only when present. */
 export function toItem(item: Item): { [key: string]: unknown } {
@@ -44,6 +45,11 @@ export function toItem(item: Item): { [key: string]: unknown } {
   }
   if (item.score_details !== undefined) out.score_details = item.score_details;
   return out;
+}
+
+/** A memory of a listing. */
+export function withoutScore({ score: _, ...item }: { readonly [key: string]: unknown }) {
+  return item;
 }
 
 /** A row of the store, read without the engine, in the engine's shape. */

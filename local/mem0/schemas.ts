@@ -17,6 +17,7 @@ export const createBody = z.object({
   metadata: optional(object),
   expiration_date: optional(z.string()),
   infer: optional(z.boolean()),
+  memory_type: optional(z.string()),
 });
 
 export const searchBody = z.object({
