@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { adopt, refuseStuck } from '../lib/adopt/adopt.ts';
 import { Journal } from '../lib/adopt/journal.ts';
 import { parseMapping } from '../lib/adopt/mapping.ts';
-import { countBy, planText } from '../lib/adopt/plan-text.ts';
+import { countBy, planText, UNSEEN } from '../lib/adopt/plan-text.ts';
 import { storeAt } from '../lib/adopt/store.ts';
 import { survey } from '../lib/adopt/survey.ts';
 import { CommandError, command } from '../lib/command.ts';
@@ -44,8 +44,10 @@ await command({
     const found = Object.fromEntries(countBy(plan.moving.map(({ tenant }) => tenant)));
     const stuck = plan.stuck.map(({ row, why }) => ({ id: row.id, ids: row.ids, why }));
     if (apply !== true || stuck.length > 0) {
-      if (io.json) io.out(JSON.stringify({ moving: found, settled: plan.settled, stuck, more: plan.more }));
-      else if (apply !== true) io.note('Nothing was done: add --apply to move them.');
+      if (io.json) {
+        const { settled, more, unseen } = plan;
+        io.out(JSON.stringify({ moving: found, settled, stuck, more, unseen }));
+      } else if (apply !== true) io.note('Nothing was done: add --apply to move them.');
       if (apply === true) refuseStuck(plan);
       return stuck.length > 0 ? 1 : 0;
     }
@@ -56,15 +58,17 @@ await command({
     const journal = new Journal(String(path), originOf(origin));
     try {
       const parts = { store, mapping, journal, signal: stopped.signal };
-      const tenants = await adopt({
+      const { tenants, unseen } = await adopt({
         ...parts,
         moved: (done) => done % 100 === 0 && io.note(`${done} moved`),
       });
-      if (io.json) io.out(JSON.stringify({ tenants }));
+      if (io.json) io.out(JSON.stringify({ tenants, unseen }));
       for (const { tenant, memories, texts } of io.json ? [] : tenants) {
         io.out(`${tenant}: ${memories} memories moved, texts ${texts}`);
       }
-      return 0;
+      if (unseen) io.note(UNSEEN);
+      // What `*` stands for was not all found, and a script must not take it for done.
+      return unseen && Object.values(mapping).some((ids) => ids && '*' in ids) ? 1 : 0;
     } finally {
       journal.close();
       process.off('SIGINT', stop);

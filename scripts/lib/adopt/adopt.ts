@@ -48,7 +48,9 @@ function sha256(text: string): string {
  * back and compared, and only then is the old one removed. Each step is in the journal before it is taken.
  * @throws CommandError at the first thing that is not as it should be; what is in the journal can be resumed.
  */
-export async function adopt(parts: AdoptParts): Promise<readonly Adopted[]> {
+export async function adopt(
+  parts: AdoptParts,
+): Promise<{ readonly tenants: readonly Adopted[]; readonly unseen: boolean }> {
   const { store, mapping, journal, moved, signal } = parts;
   let done = 0;
   for (const [id, move] of journal.moves) {
@@ -58,7 +60,7 @@ export async function adopt(parts: AdoptParts): Promise<readonly Adopted[]> {
   for (;;) {
     const found = await survey(store, mapping, newIds(journal));
     refuseStuck(found);
-    if (found.moving.length === 0) break;
+    if (found.moving.length === 0) return { tenants: summaryOf(journal), unseen: found.unseen };
     for (const { row, tenant } of found.moving) {
       if (signal.aborted)
         throw new CommandError('Stopped behind a memory; the same command goes on from here.');
@@ -69,7 +71,6 @@ export async function adopt(parts: AdoptParts): Promise<readonly Adopted[]> {
       moved(++done, found.moving.length);
     }
   }
-  return summaryOf(journal);
 }
 
 /** @throws CommandError when a memory has no tenant: then nothing at all is done. */
@@ -82,8 +83,11 @@ function newIds(journal: Journal): ReadonlySet<string> {
   return new Set([...journal.moves.values()].flatMap(({ added }) => added ?? []));
 }
 
-async function moveRow(parts: AdoptParts, row: Row, tenant: string): Promise<void> {
-  const { journal } = parts;
+async function moveRow(parts: AdoptParts, { id }: Row, tenant: string): Promise<void> {
+  const { store, journal } = parts;
+  // The list without ids is raw: what Mem0 keeps of its own in a row stands among its metadata there.
+  const row = await store.get(id);
+  if (row === undefined) throw new CommandError(`Memory ${id} is listed, and is not there.`);
   const to = adopted(row, tenant);
   const move: Move = { tenant, ids: to.ids, digest: digestOf(to), text: sha256(to.memory) };
   journal.record({ adopts: row.id, move });

@@ -15,14 +15,19 @@ const WHY: { readonly [why in Survey['stuck'][number]['why']]: string } = {
   unusable_id: 'has an id that no client can name through the gateway',
 };
 
+/** Said when the server did not name all ids that it has. */
+export const UNSEEN =
+  'Mem0 looks for ids in its first 10,000 memories and has more: ids that the mapping does not name may be left as they are. Name them, and run it again.';
+
 /** A plan for people, a line each. */
-export function planText({ moving, stuck, settled, more }: Survey): readonly string[] {
+export function planText({ moving, stuck, settled, more, unseen }: Survey): readonly string[] {
   const tenants = countBy(moving.map(({ tenant }) => tenant));
   return [
     ...[...tenants].sort().map(([tenant, count]) => `${tenant}: ${count} memories to move`),
     ...(moving.length === 0 ? ['Nothing is to be moved.'] : []),
     ...(settled > 0 ? [`${settled} memories stand in a tenant's namespace already and are left alone.`] : []),
     ...(more ? ['The lists were full: there may be more, which come in the rounds that follow.'] : []),
+    ...(unseen ? [UNSEEN] : []),
     ...stuck.map(({ row, why }) => `memory ${row.id} ${WHY[why]}: ${idsText(row.ids)}`),
     ...(stuck.length > 0 ? [`${stuck.length} memories have no tenant: name their ids in the mapping.`] : []),
     ...NOT_KEPT,

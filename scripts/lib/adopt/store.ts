@@ -17,14 +17,16 @@ export type NewRow = Omit<Row, 'id'>;
 
 /** The most rows that the server gives at once. */
 export const MOST = 1000;
+/** Over so many memories the server counts its entities; it says nothing of the others. */
+export const SCANNED = 10_000;
 const TIMEOUT_MS = 120_000;
 
 /** The self-hosted server that is adopted, past the gateway and with its own key. */
 export interface Store {
   /** At most `MOST` rows, of everybody or with these ids. */
   list(ids: Ids): Promise<readonly Row[]>;
-  /** The ids that there are, by their kind. */
-  entities(): Promise<readonly { readonly kind: Kind; readonly id: string }[]>;
+  /** The ids that there are, by their kind, and in how many memories the server found them. */
+  entities(): Promise<readonly { readonly kind: Kind; readonly id: string; readonly memories: number }[]>;
   get(id: string): Promise<Row | undefined>;
   /** Rows that are nearest to a text among those with these ids. */
   near(text: string, ids: Ids): Promise<readonly Row[]>;
@@ -72,9 +74,10 @@ export function storeAt(origin: string, apiKey: string, signal: AbortSignal): St
     entities: async () => {
       const found = await call('GET', '/entities');
       if (!Array.isArray(found)) throw new CommandError('Mem0 does not list its entities.');
-      return found.flatMap(({ type, id }: { type?: unknown; id?: unknown }) => {
+      return found.flatMap(({ type, id, total_memories: total }: { readonly [field: string]: unknown }) => {
         const kind = KINDS.find((name) => name === `${String(type)}_id`);
-        return kind && typeof id === 'string' ? [{ kind, id }] : [];
+        const memories = typeof total === 'number' ? total : 0;
+        return kind && typeof id === 'string' ? [{ kind, id, memories }] : [];
       });
     },
     get: async (id) => {

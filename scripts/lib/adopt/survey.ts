@@ -1,6 +1,6 @@
-import { pooled, restore } from '../../../core/ids.ts';
-import { type Assignment, assign, type Ids, KINDS, type Mapping, tenantsOf } from './mapping.ts';
-import { MOST, type Row, type Store } from './store.ts';
+import { parseId, pooled, restore } from '../../../core/ids.ts';
+import { type Assignment, assign, type Ids, KINDS, type Kind, type Mapping, tenantsOf } from './mapping.ts';
+import { MOST, type Row, SCANNED, type Store } from './store.ts';
 
 /** What a round found: memories that are to be moved, those that cannot be, and those that stand right already. */
 export interface Survey {
@@ -12,11 +12,13 @@ export interface Survey {
   readonly settled: number;
   /** Some list was as long as the server makes it, so there may be more. */
   readonly more: boolean;
+  /** There may be ids that the server did not name: of these only the ones that the mapping names were listed. */
+  readonly unseen: boolean;
 }
 
 /**
  * Lists what there is. The server gives no more than a thousand rows at once and has no pages, so beside everybody's
- * list each id that is not yet a tenant's is listed by itself.
+ * list each id that is not yet a tenant's, or that the mapping names, is listed by itself.
  */
 export async function survey(store: Store, mapping: Mapping, known: ReadonlySet<string>): Promise<Survey> {
   const tenants = [...tenantsOf(mapping)];
@@ -29,9 +31,13 @@ export async function survey(store: Store, mapping: Mapping, known: ReadonlySet<
   };
   const all = await store.list({});
   take(all);
+  let unseen = false;
   if (all.length >= MOST) {
-    const others = (await store.entities()).filter(({ id }) => !isTenants(id));
-    for (const { kind, id } of others) take(await store.list({ [kind]: id }));
+    const entities = await store.entities();
+    unseen = entities.reduce((sum, { memories }) => sum + memories, 0) >= SCANNED;
+    const others = entities.filter(({ id }) => !isTenants(id));
+    const keys = new Map([...others, ...named(mapping)].map((key) => [`${key.kind}:${key.id}`, key]));
+    for (const { kind, id } of keys.values()) take(await store.list({ [kind]: id }));
   }
   const moving: Survey['moving'][number][] = [];
   const stuck: Survey['stuck'][number][] = [];
@@ -45,7 +51,14 @@ export async function survey(store: Store, mapping: Mapping, known: ReadonlySet<
     if (assigned.ok) moving.push({ row, tenant: assigned.tenant });
     else stuck.push({ row, why: assigned.why });
   }
-  return { moving, stuck, settled, more };
+  return { moving, stuck, settled, more, unseen };
+}
+
+/** The ids that the mapping names and that Mem0 can have. */
+function named(mapping: Mapping): readonly { readonly kind: Kind; readonly id: string }[] {
+  return KINDS.flatMap((kind) =>
+    Object.keys(mapping[kind] ?? {}).flatMap((id) => (id !== '*' && parseId(id).ok ? [{ kind, id }] : [])),
+  );
 }
 
 /** Whether all ids of a row stand in the namespace of one tenant. */
