@@ -57,9 +57,7 @@ export function storeAt(origin: string, apiKey: string, signal: AbortSignal): St
         `Mem0 did not answer ${method} ${path.split(/[?/]/, 2).join('/')} as it should.`,
       );
     }
-    throw new CommandError(
-      `Mem0 answers ${status} to ${method} ${path.split('?')[0]!.replace(/[0-9a-f-]{36}/, '{id}')}.`,
-    );
+    throw new CommandError(`Mem0 answers ${status} to ${method} ${path.split('?')[0]}.`);
   };
   const rows = async (method: string, path: string, body?: object) => {
     const results = ((await call(method, path, body)) as { results?: unknown } | undefined)?.results;
