@@ -196,6 +196,7 @@ describe('a move', () => {
     await seed();
     let calls = 0;
     let spoil: 'lose' | 'change' = 'lose';
+    let kept = '';
     const proxy: Server = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -206,7 +207,8 @@ describe('a move', () => {
       });
       let text = await answer.text();
       if (request.method === 'POST' && ++calls === 2 && spoil === 'lose') return void response.destroy();
-      if (spoil === 'change' && /^\/memories\/./.test(request.url!)) text = text.replace('tea', 'TEA');
+      const copied = /^\/memories\/(.+)/.exec(request.url!)?.[1];
+      if (spoil === 'change' && copied && copied !== kept) text = text.replace('tea', 'TEA');
       response.writeHead(answer.status, { 'content-type': 'application/json' }).end(text);
     }).listen(0, '127.0.0.1');
     await once(proxy, 'listening');
@@ -215,7 +217,7 @@ describe('a move', () => {
       expect((await run(['--apply', '--yes'], origin)).code).toBe(1);
       expect((await run(['--apply', '--yes'], origin)).code).toBe(0);
       expect(await rows()).toHaveLength(5);
-      const kept = await put({ user_id: 'carol' }, 'more tea');
+      kept = await put({ user_id: 'carol' }, 'more tea');
       spoil = 'change';
       const changed = await run(['--apply', '--yes'], origin);
       expect(changed.stderr).toMatch(/was added again as .* which is not the same. Nothing was removed/);
