@@ -1,12 +1,13 @@
 import { type Engine, type LanguageModel, NotUuidError } from './engine.ts';
 import { type Call, HttpError, type Route, type Served } from './http.ts';
-import { fromRow, PoisonRowError, toEntities, toHistory, toItem, withoutScore } from './rows.ts';
+import { fromRow, PoisonRowError, toEntities, toHistory, toItem, toRawItem, withoutScore } from './rows.ts';
 import {
   configureBody,
   createBody,
   deleteQuery,
   instructionsBody,
   listQuery,
+  MOST_ROWS,
   parse,
   searchBody,
   updateBody,
@@ -75,7 +76,9 @@ export function createRoutes(context: Context): Route[] {
 
     route('GET', '/memories', async (call) => {
       const query = parse(listQuery, call.query, 'query');
-      if (!hasOwner(query)) return { results: (await engine().rows()).map(fromRow).map(toItem) };
+      if (!hasOwner(query)) {
+        return { results: (await engine().rows()).slice(0, query.top_k ?? MOST_ROWS).map(toRawItem) };
+      }
       const { results } = await memory().getAll({
         filters: snake(query),
         ...(query.top_k === undefined ? {} : { topK: query.top_k }),

@@ -52,6 +52,43 @@ export function withoutScore({ score: _, ...item }: { readonly [key: string]: un
   return item;
 }
 
+/** What the list of everybody's rows keeps out of the metadata, which is less than the other answers do. */
+const RESERVED = new Set([
+  'data',
+  'hash',
+  'user_id',
+  'agent_id',
+  'run_id',
+  'expiration_date',
+  'created_at',
+  'updated_at',
+]);
+
+/**
+ * A memory as the list of everybody's rows writes it: what Mem0 keeps for itself, the role and the like, stands in the
+ * metadata, absent ids are null, and nothing is checked.
+ */
+export function toRawItem({ id, payload }: Row): { [key: string]: unknown } {
+  const { createdAt, updatedAt, textLemmatized, attributedTo, ...own } = payload;
+  const rest = Object.entries({
+    ...own,
+    ...(textLemmatized === undefined ? {} : { text_lemmatized: textLemmatized }),
+    ...(attributedTo === undefined ? {} : { attributed_to: attributedTo }),
+  }).filter(([key]) => !RESERVED.has(key));
+  return {
+    id,
+    memory: own.data ?? null,
+    user_id: own.user_id ?? null,
+    agent_id: own.agent_id ?? null,
+    run_id: own.run_id ?? null,
+    hash: own.hash ?? null,
+    expiration_date: own.expiration_date ?? null,
+    metadata: Object.fromEntries(rest),
+    created_at: own.created_at ?? createdAt ?? null,
+    updated_at: own.updated_at ?? updatedAt ?? createdAt ?? null,
+  };
+}
+
 /** A row of the store, read without the engine, in the engine's shape. */
 export function fromRow({ id, payload }: Row): Item {
   const { data, hash, createdAt, updatedAt, textLemmatized: _, attributedTo, ...rest } = payload;

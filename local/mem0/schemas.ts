@@ -36,9 +36,12 @@ export const updateBody = z.object({
   expiration_date: optional(z.string()),
 });
 
+/** The most rows of a list; there are no pages. */
+export const MOST_ROWS = 1000;
+
 export const listQuery = z.object({
   ...owners,
-  top_k: z.coerce.number().int().min(0).max(1000).optional(),
+  top_k: z.coerce.number().int().min(0).max(MOST_ROWS).optional(),
   show_expired: z.stringbool().optional(),
 });
 
