@@ -1,13 +1,15 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { adopt, refuseStuck } from '../lib/adopt/adopt.ts';
+import { adopt } from '../lib/adopt/adopt.ts';
 import { Journal } from '../lib/adopt/journal.ts';
 import { parseMapping } from '../lib/adopt/mapping.ts';
-import { countBy, planText, UNSEEN } from '../lib/adopt/plan-text.ts';
+import { counts, HIDDEN, planText } from '../lib/adopt/plan-text.ts';
 import { storeAt } from '../lib/adopt/store.ts';
-import { survey } from '../lib/adopt/survey.ts';
+import { type Survey, survey } from '../lib/adopt/survey.ts';
 import { CommandError, command } from '../lib/command.ts';
 import { confirmed } from '../lib/prompt.ts';
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 await command({
@@ -28,28 +30,25 @@ await command({
     apply: { type: 'boolean', default: false, help: 'move the memories' },
     yes: { type: 'boolean', default: false, help: 'do not ask' },
   },
+  exitCodes: { 3: 'all that Mem0 shows was moved, and there may be more', 130: 'stopped' },
   async run({ origin, map, journal: path, apply, yes }, _positionals, io) {
     const mapping = parseMapping(await textOf(map));
     const stopped = new AbortController();
     const halted = new AbortController();
     const stop = () => {
       if (stopped.signal.aborted) halted.abort();
-      else io.note('Stopping behind the memory in hand; Ctrl-C again stops at once.');
+      else io.note('Stopping behind the memory in hand; once more stops at once.');
       stopped.abort();
     };
-    process.on('SIGINT', stop);
+    for (const signal of SIGNALS) process.on(signal, stop);
     const store = storeAt(originOf(origin), keyOf(), halted.signal);
     const plan = await survey(store, mapping, new Set());
-    if (!io.json) for (const line of planText(plan)) io.out(line);
-    const found = Object.fromEntries(countBy(plan.moving.map(({ tenant }) => tenant)));
-    const stuck = plan.stuck.map(({ row, why }) => ({ id: row.id, ids: row.ids, why }));
-    if (apply !== true || stuck.length > 0) {
-      if (io.json) {
-        const { settled, more, unseen } = plan;
-        io.out(JSON.stringify({ moving: found, settled, stuck, more, unseen }));
-      } else if (apply !== true) io.note('Nothing was done: add --apply to move them.');
-      if (apply === true) refuseStuck(plan);
-      return stuck.length > 0 ? 1 : 0;
+    const told = tell(plan, existsSync(String(path)));
+    if (!io.json) for (const line of told.text) io.out(line);
+    if (apply !== true || plan.stuck.length > 0) {
+      if (io.json) io.out(JSON.stringify(told.json));
+      else io.note(apply === true ? 'Nothing was done.' : 'Nothing was done: add --apply to move them.');
+      return plan.stuck.length > 0 ? 1 : 0;
     }
     if (yes !== true && !(await confirmed('Move these memories?', 'add `--yes` to move them'))) {
       io.note('Nothing was done.');
@@ -57,24 +56,37 @@ await command({
     }
     const journal = new Journal(String(path), originOf(origin));
     try {
-      const parts = { store, mapping, journal, signal: stopped.signal };
-      const { tenants, unseen } = await adopt({
-        ...parts,
-        moved: (done) => done % 100 === 0 && io.note(`${done} moved`),
-      });
-      if (io.json) io.out(JSON.stringify({ tenants, unseen }));
-      for (const { tenant, memories, texts } of io.json ? [] : tenants) {
+      const moved = (done: number, of: number) =>
+        (done % 100 === 0 || done === of) && io.note(`${done} of ${of} moved`);
+      const result = await adopt({ store, mapping, journal, signal: stopped.signal, moved });
+      if (io.json) io.out(JSON.stringify(result));
+      for (const { tenant, memories, texts } of io.json ? [] : result.tenants) {
         io.out(`${tenant}: ${memories} memories moved, texts ${texts}`);
       }
-      if (unseen) io.note(UNSEEN);
-      // What `*` stands for was not all found, and a script must not take it for done.
-      return unseen && Object.values(mapping).some((ids) => ids && '*' in ids) ? 1 : 0;
+      if (result.late > 0) io.note(`${result.late} copies whose answer had been lost were taken back.`);
+      if (result.hidden) io.note(HIDDEN);
+      return result.hidden ? 3 : 0;
     } finally {
       journal.close();
-      process.off('SIGINT', stop);
+      for (const signal of SIGNALS) process.off(signal, stop);
     }
   },
 });
+
+function tell(plan: Survey, begun: boolean) {
+  const { stuck, unused, more, hidden } = plan;
+  return {
+    text: planText(plan, { begun }),
+    json: {
+      moving: Object.fromEntries(counts(plan.moving.map(({ tenant }) => tenant))),
+      settled: Object.fromEntries(counts(plan.settled)),
+      stuck,
+      unused,
+      more,
+      hidden,
+    },
+  };
+}
 
 async function textOf(path: unknown): Promise<string> {
   if (typeof path !== 'string') throw new CommandError('--map FILE is missing.', 2);

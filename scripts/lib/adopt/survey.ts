@@ -1,69 +1,132 @@
-import { parseId, pooled, restore } from '../../../core/ids.ts';
-import { type Assignment, assign, type Ids, KINDS, type Kind, type Mapping, tenantsOf } from './mapping.ts';
-import { MOST, type Row, SCANNED, type Store } from './store.ts';
+import { parseId } from '../../../core/ids.ts';
+import {
+  assign,
+  type Entity,
+  type Fault,
+  type Ids,
+  looksNamespaced,
+  type Mapping,
+  named,
+} from './mapping.ts';
+import { type Listed, MOST, MOST_SCANNED, type Store, UnreadableError } from './store.ts';
+
+/** A memory, or all of an id's that cannot be listed, that no tenant can be given. */
+export interface Stuck {
+  readonly id?: string;
+  readonly ids: Ids;
+  readonly why: Fault | 'unreadable' | 'unkeepable';
+}
 
 /** What a round found: memories that are to be moved, those that cannot be, and those that stand right already. */
 export interface Survey {
-  readonly moving: readonly { readonly row: Row; readonly tenant: string }[];
-  readonly stuck: readonly {
-    readonly row: Row;
-    readonly why: Exclude<Assignment, { ok: true }>['why'];
-  }[];
-  readonly settled: number;
+  readonly moving: readonly { readonly id: string; readonly tenant: string }[];
+  readonly stuck: readonly Stuck[];
+  /** The tenants of memories that stand in a namespace, one for each memory that was seen. */
+  readonly settled: readonly string[];
+  /** Ids of the mapping that no memory has which was seen. */
+  readonly unused: readonly Entity[];
   /** Some list was as long as the server makes it, so there may be more. */
   readonly more: boolean;
-  /** There may be ids that the server did not name: of these only the ones that the mapping names were listed. */
-  readonly unseen: boolean;
+  /** The server may have ids that it did not show. */
+  readonly hidden: boolean;
 }
 
 /**
- * Lists what there is. The server gives no more than a thousand rows at once and has no pages, so beside everybody's
- * list each id that is not yet a tenant's, or that the mapping names, is listed by itself.
+ * Lists what there is. The server gives no more than a thousand rows at once, in no order and without pages, so where
+ * everybody's list is full, each id that is not yet a tenant's is listed by itself.
+ * @param known memories that were added by a move.
  */
 export async function survey(store: Store, mapping: Mapping, known: ReadonlySet<string>): Promise<Survey> {
-  const tenants = [...tenantsOf(mapping)];
-  const isTenants = (id: string) => tenants.some((tenant) => restore(pooled(tenant), id) !== undefined);
-  const rows = new Map<string, Row>();
-  let more = false;
-  const take = (listed: readonly Row[]) => {
-    more ||= listed.length >= MOST;
-    for (const row of listed) rows.set(row.id, row);
-  };
-  const all = await store.list({});
-  take(all);
-  let unseen = false;
-  if (all.length >= MOST) {
-    const entities = await store.entities();
-    unseen = entities.reduce((sum, { memories }) => sum + memories, 0) >= SCANNED;
-    const others = entities.filter(({ id }) => !isTenants(id));
-    const keys = new Map([...others, ...named(mapping)].map((key) => [`${key.kind}:${key.id}`, key]));
-    for (const { kind, id } of keys.values()) take(await store.list({ [kind]: id }));
-  }
-  const moving: Survey['moving'][number][] = [];
-  const stuck: Survey['stuck'][number][] = [];
-  let settled = 0;
-  for (const row of rows.values()) {
-    if (known.has(row.id) || isSettled(row.ids, tenants)) {
-      settled++;
-      continue;
+  const rows = new Map<string, Listed>();
+  const stuck: Stuck[] = [];
+  const full: Entity[] = [];
+  const take = async (list: Promise<readonly Listed[]>, ids: Ids) => {
+    try {
+      const listed = await list;
+      for (const row of listed) rows.set(row.id, row);
+      return listed.length >= MOST;
+    } catch (error) {
+      if (!(error instanceof UnreadableError)) throw error;
+      stuck.push({ ids, why: 'unreadable' });
+      return false;
     }
-    const assigned = assign(mapping, row.ids);
-    if (assigned.ok) moving.push({ row, tenant: assigned.tenant });
-    else stuck.push({ row, why: assigned.why });
+  };
+  const all = await store.all();
+  for (const row of all) rows.set(row.id, row);
+  const more = all.length >= MOST;
+  let hidden = false;
+  if (more) {
+    const { entities, capped } = await entitiesOf(store);
+    hidden = capped;
+    for (const one of candidates(mapping, entities)) {
+      if (!isListable(one.id)) stuck.push({ ids: { [one.kind]: one.id }, why: 'unusable_id' });
+      else if (await take(store.list({ [one.kind]: one.id }), { [one.kind]: one.id })) full.push(one);
+    }
+    // A memory of two tenants may be behind the end of both lists.
+    for (const [a, b] of clashes(mapping, full)) {
+      const both = { [a.kind]: a.id, [b.kind]: b.id };
+      await take(store.list(both), both);
+    }
   }
-  return { moving, stuck, settled, more, unseen };
+  return { ...sorted(mapping, [...rows.values()], known, stuck), more, hidden };
 }
 
-/** The ids that the mapping names and that Mem0 can have. */
-function named(mapping: Mapping): readonly { readonly kind: Kind; readonly id: string }[] {
-  return KINDS.flatMap((kind) =>
-    Object.keys(mapping[kind] ?? {}).flatMap((id) => (id !== '*' && parseId(id).ok ? [{ kind, id }] : [])),
+function sorted(
+  mapping: Mapping,
+  rows: readonly Listed[],
+  known: ReadonlySet<string>,
+  unlisted: readonly Stuck[],
+): Omit<Survey, 'more' | 'hidden'> {
+  const moving: Survey['moving'][number][] = [];
+  const stuck = [...unlisted];
+  const settled: string[] = [];
+  const seen = new Set(rows.flatMap(({ ids }) => Object.entries(ids).map((entry) => entry.join(' '))));
+  for (const { id, ids, fault } of rows) {
+    const assigned = assign(mapping, ids);
+    if (assigned.state === 'settled') settled.push(assigned.tenant);
+    else if (known.has(id)) continue;
+    else if (fault !== undefined) stuck.push({ id, ids, why: fault });
+    else if (assigned.state === 'stuck') stuck.push({ id, ids, why: assigned.why });
+    else moving.push({ id, tenant: assigned.tenant });
+  }
+  const unused = named(mapping).filter(({ kind, id }) => id !== '*' && !seen.has(`${kind} ${id}`));
+  return { moving, stuck, settled, unused };
+}
+
+/**
+ * The ids that there are. The server counts them over its first ten thousand rows only: with as many, there may be ids
+ * that it does not name.
+ */
+async function entitiesOf(store: Store): Promise<{ entities: readonly Entity[]; capped: boolean }> {
+  const entities = await store.entities();
+  const counted = entities.reduce((sum, { memories }) => sum + memories, 0);
+  return { entities, capped: counted >= MOST_SCANNED };
+}
+
+/** What is listed by itself: ids that are no tenant's yet, and those of the mapping whether they are shown or not. */
+function candidates(mapping: Mapping, entities: readonly Entity[]): readonly Entity[] {
+  const wanted = named(mapping).filter(({ id }) => id !== '*');
+  const shown = entities.filter(({ id }) => !looksNamespaced(mapping, id));
+  // Those that look like a tenant's but are of none that is known; a single one is enough to stop at.
+  const strange = entities.filter(
+    ({ kind, id }) => looksNamespaced(mapping, id) && assign(mapping, { [kind]: id }).state === 'stuck',
   );
+  const all = [...wanted, ...shown, ...strange].map((one) => [`${one.kind} ${one.id}`, one] as const);
+  return [...new Map(all).values()].map(({ kind, id }) => ({ kind, id }));
 }
 
-/** Whether all ids of a row stand in the namespace of one tenant. */
-function isSettled(ids: Ids, tenants: readonly string[]): boolean {
-  const given = KINDS.flatMap((kind) => ids[kind] ?? []);
-  if (given.length === 0) return false;
-  return tenants.some((tenant) => given.every((id) => restore(pooled(tenant), id) !== undefined));
+/** The server refuses to list by an id with a blank in it, and takes `*` for everybody. */
+function isListable(id: string): boolean {
+  const parsed = parseId(id);
+  return parsed.ok ? parsed.id === id : parsed.reason === 'id_too_long';
+}
+
+function clashes(mapping: Mapping, full: readonly Entity[]): readonly (readonly [Entity, Entity])[] {
+  return full.flatMap((a, index) =>
+    full.slice(index + 1).flatMap((b) => {
+      if (a.kind === b.kind) return [];
+      const { state } = assign(mapping, { [a.kind]: a.id, [b.kind]: b.id });
+      return state === 'stuck' ? [[a, b] as const] : [];
+    }),
+  );
 }
