@@ -92,7 +92,8 @@ describe('a plan', () => {
     expect(stdout).toContain(
       `memory ${conflict} has ids of several tenants: user_id "carol", agent_id "bot"`,
     );
-    expect(stderr).toContain('2 memories have no tenant. Nothing was done');
+    expect(stderr).toContain('Nothing was done');
+    expect(stdout).toContain('2 cannot be moved, so nothing would be.');
     expect(await rows('&user_id=alice')).toHaveLength(2);
     const json = await run(['--json']);
     expect(JSON.parse(json.stdout)).toMatchObject({
@@ -220,7 +221,10 @@ describe('a move', () => {
       kept = await put({ user_id: 'carol' }, 'more tea');
       spoil = 'change';
       const changed = await run(['--apply', '--yes'], origin);
-      expect(changed.stderr).toMatch(/was added again as .* which is not the same. Nothing was removed/);
+      expect(changed.stderr).toMatch(
+        /Memory \S+: It was added again as \S+, which is not the same. The copy was taken back/,
+      );
+      expect(await rows()).toHaveLength(6);
       expect((await ask('GET', `/memories/${kept}`)).memory).toBe('more tea');
     } finally {
       proxy.closeAllConnections();
