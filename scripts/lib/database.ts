@@ -55,42 +55,87 @@ export async function withTenant<T>(
   tenant: string,
   use: (reader: TenantReader) => Promise<T>,
 ): Promise<T> {
-  if (!TENANT_ID.test(tenant) && tenant !== STRANGERS) {
-    throw new CommandError(`--tenant is a tenant id, or ${STRANGERS}.`, 2);
-  }
+  checkTenant(tenant);
   return withClient(url, name, (client) => {
-    const ask = async (text: string, values: readonly unknown[] = []) => {
-      try {
-        return (await client.query(text, [...values])).rows;
-      } catch (error) {
-        if (error instanceof pg.DatabaseError) throw error;
-        throw new CommandError(`The connection to the database broke: ${(error as Error).message}`);
-      }
-    };
-    const begin = async () => {
-      await ask('begin read only');
-      await ask("select set_config('audit.tenant', $1, true)", [tenant]);
+    const ask = asker(client);
+    const alone = async <R>(run: () => Promise<R>) => {
+      await begin(ask, tenant);
+      const result = await run();
+      await ask('commit');
+      return result;
     };
     return use({
       tenant,
-      async read<R>(text: string, values: readonly unknown[] = []) {
-        await begin();
-        const rows = await ask(text, values);
-        await ask('commit');
-        return rows as R[];
-      },
+      read: <R>(text: string, values: readonly unknown[] = []) =>
+        alone(async () => (await ask(text, values)) as R[]),
       async *stream<R>(text: string, values: readonly unknown[], rows: number) {
-        await begin();
-        await ask(`declare batches no scroll cursor for ${text}`, values);
-        for (;;) {
-          const batch = (await ask(`fetch ${rows} from batches`)) as R[];
-          if (batch.length > 0) yield batch;
-          if (batch.length < rows) break;
-        }
+        await begin(ask, tenant);
+        yield* batches<R>(ask, 'batches', text, values, rows);
         await ask('commit');
       },
     });
   });
+}
+
+/**
+ * As `withTenant`, but everything is read as it was at one moment, and streams may be read side by side.
+ * @throws CommandError as `withTenant`.
+ */
+export async function withSnapshot<T>(
+  url: string,
+  name: string,
+  tenant: string,
+  use: (reader: TenantReader) => Promise<T>,
+): Promise<T> {
+  checkTenant(tenant);
+  return withClient(url, name, async (client) => {
+    const ask = asker(client);
+    let cursors = 0;
+    await begin(ask, tenant, 'isolation level repeatable read');
+    const result = await use({
+      tenant,
+      read: async <R>(text: string, values: readonly unknown[] = []) => (await ask(text, values)) as R[],
+      async *stream<R>(text: string, values: readonly unknown[], rows: number) {
+        const cursor = `batches_${cursors++}`;
+        yield* batches<R>(ask, cursor, text, values, rows);
+        await ask(`close ${cursor}`);
+      },
+    });
+    await ask('commit');
+    return result;
+  });
+}
+
+type Ask = (text: string, values?: readonly unknown[]) => Promise<readonly unknown[]>;
+
+function asker(client: pg.Client): Ask {
+  return async (text, values = []) => {
+    try {
+      return (await client.query(text, [...values])).rows;
+    } catch (error) {
+      if (error instanceof pg.DatabaseError) throw error;
+      throw new CommandError(`The connection to the database broke: ${(error as Error).message}`);
+    }
+  };
+}
+
+async function begin(ask: Ask, tenant: string, how = ''): Promise<void> {
+  await ask(`begin ${how} read only`);
+  await ask("select set_config('audit.tenant', $1, true)", [tenant]);
+}
+
+async function* batches<R>(ask: Ask, cursor: string, text: string, values: readonly unknown[], rows: number) {
+  await ask(`declare ${cursor} no scroll cursor for ${text}`, values);
+  for (;;) {
+    const batch = (await ask(`fetch ${rows} from ${cursor}`)) as R[];
+    if (batch.length > 0) yield batch;
+    if (batch.length < rows) return;
+  }
+}
+
+function checkTenant(tenant: string): void {
+  if (TENANT_ID.test(tenant) || tenant === STRANGERS) return;
+  throw new CommandError(`--tenant is a tenant id, or ${STRANGERS}.`, 2);
 }
 
 /**

@@ -117,7 +117,8 @@ const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'));
 const isHash = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
-function readReceipt(text: string): Receipt | undefined {
+/** A receipt from its text; `undefined` when it is none. */
+export function readReceipt(text: string): Receipt | undefined {
   let value: Partial<Receipt> | null;
   try {
     value = JSON.parse(text) as Partial<Receipt> | null;

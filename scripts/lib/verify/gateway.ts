@@ -1,0 +1,89 @@
+import { verifyConsistency } from '../../../core/merkle.ts';
+import { logName } from '../../../core/names.ts';
+import { parseVerifierKey, type VerifierKey } from '../../../core/note.ts';
+import { CommandError } from '../command.ts';
+import { headOf } from './heads.ts';
+import type { Head } from './sections.ts';
+
+const TIMEOUT_MS = 30_000;
+
+/** What a running gateway says of a tenant's logs. Its objects keep every log's hashes apart from the database. */
+export interface Gateway {
+  /** The keys that it says checkpoints are verified with. @throws CommandError */
+  keys(): Promise<readonly VerifierKey[]>;
+  /** A checkpoint signed now, of each log that it or the caller knows. @throws CommandError */
+  heads(tenant: string, keys: readonly VerifierKey[]): Promise<readonly Head[]>;
+  /** Whether a head begins with the tree `from`, by a proof of the gateway's. @throws CommandError */
+  goesOn(from: { readonly size: number; readonly root: Uint8Array }, head: Head): Promise<boolean>;
+}
+
+/**
+ * @param url the gateway's, with https or on this machine.
+ * @param token an access token with `audit_read`.
+ * @throws CommandError for a URL over which a token cannot be sent.
+ */
+export function askGateway(url: string, token: string): Gateway {
+  const base = URL.parse(url);
+  const local = base !== null && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(base.hostname);
+  if (base === null || (base.protocol !== 'https:' && !(local && base.protocol === 'http:'))) {
+    throw new CommandError('--gateway is an https URL, or an http URL of this machine.', 2);
+  }
+  const get = async (path: string): Promise<{ status: number; json: unknown }> => {
+    const where = `${base.origin}${path}`;
+    try {
+      const response = await fetch(where, {
+        headers: { authorization: `Bearer ${token}` },
+        redirect: 'error',
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      return { status: response.status, json: await response.json() };
+    } catch (error) {
+      throw new CommandError(`The gateway did not answer ${path}: ${(error as Error).message}.`, 2);
+    }
+  };
+  const must = async (path: string): Promise<unknown> => {
+    const { status, json } = await get(path);
+    if (status === 200) return json;
+    const remedy = status === 401 || status === 403 ? ' Its token needs `audit_read` in this tenant.' : '';
+    throw new CommandError(`The gateway answered ${path} with ${status}.${remedy}`, 2);
+  };
+
+  return {
+    async keys() {
+      const { verifiers, witnesses } = (await must('/.well-known/mem0-governance/audit-keys')) as {
+        readonly verifiers: readonly string[];
+        readonly witnesses: readonly string[];
+      };
+      const keys = [...verifiers, ...witnesses].map(parseVerifierKey);
+      if (keys.includes(undefined)) throw new CommandError('The gateway names a key that is none.', 2);
+      return keys as VerifierKey[];
+    },
+
+    async heads(tenant, keys) {
+      const { logs } = (await must('/governance/v1/audit/logs')) as {
+        readonly logs: readonly { readonly log: string }[];
+      };
+      // What the database has forgotten altogether the gateway does not list, but its object still knows.
+      const first = logName({ tenant, shard: 0, epoch: 1 });
+      const heads: Head[] = [];
+      for (const log of new Set([first, ...logs.map((each) => each.log)])) {
+        const path = `/governance/v1/audit/${encodeURIComponent(log)}/checkpoint?fresh=true`;
+        const { status, json } = await get(path);
+        if (status === 404) continue;
+        if (status !== 200) throw new CommandError(`The gateway answered ${path} with ${status}.`, 2);
+        const head = headOf(JSON.stringify(json), 'the gateway', keys);
+        if (head.log !== log) throw new CommandError('The gateway gave the checkpoint of another log.', 2);
+        heads.push(head);
+      }
+      return heads;
+    },
+
+    async goesOn({ size, root }, head) {
+      const log = encodeURIComponent(head.log);
+      const path = `/governance/v1/audit/${log}/consistency?from=${size}&to=${head.size}`;
+      const { proof } = (await must(path)) as { readonly proof: readonly string[] };
+      const hashes = proof.map((hash) => new Uint8Array(Buffer.from(hash, 'hex')));
+      return verifyConsistency({ size, root }, head, hashes);
+    },
+  };
+}

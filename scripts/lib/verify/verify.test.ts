@@ -1,0 +1,191 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AuditRecord } from '../../../core/record.ts';
+import { bundleOf, SIGNER, sectionsOf, signedLog } from '../../../tests/fakes/signed-log.ts';
+import {
+  check,
+  EVERY,
+  edited,
+  GOOD,
+  headOf,
+  KEYS,
+  LOG,
+  OTHER,
+  RECORDS,
+  sourceOf,
+  treeOf,
+  withTexts,
+} from '../../../tests/fakes/verified.ts';
+import { readBundle } from './bundle.ts';
+import { HEAD_NOT_CHECKED, type Source, verify } from './verify.ts';
+
+describe('a sound log', () => {
+  it('is good when each of its logs is held against a head from outside', async () => {
+    const report = await check([GOOD, OTHER], [headOf(GOOD), headOf(OTHER)]);
+    expect(report).toMatchObject({ verdict: 'good', records: 57, first: null, unchecked: [], intents: [] });
+    expect(report.logs.map(({ log, covered, head }) => [log, covered, head?.size])).toEqual([
+      [LOG, 40, 40],
+      ['acme~1~1', 16, 17],
+    ]);
+  });
+
+  it('is not called good without one', async () => {
+    const report = await check([GOOD, OTHER], [headOf(GOOD)]);
+    expect(report).toMatchObject({ verdict: 'unchecked', first: null });
+    expect(report.unchecked).toEqual([`${HEAD_NOT_CHECKED} (acme~1~1)`]);
+  });
+
+  it('is good by the signature of a witness whose key was given', async () => {
+    const log = signedLog({ log: LOG, records: RECORDS, every: EVERY, witnessed: [24] });
+    const report = await check([log]);
+    expect(report.verdict).toBe('good');
+    expect(report.logs[0]!.head).toEqual({
+      ...{ size: 24, by: 'the witness witness.example.net at 2026-09-21T14:13:44.000Z' },
+    });
+    expect((await check([log], [], [SIGNER.verifier])).verdict).toBe('unchecked');
+  });
+
+  it('whose signatures cannot be checked says whose key is wanted', async () => {
+    const report = await check([GOOD], [headOf(GOOD)], []);
+    expect(report.unchecked).toEqual([
+      `signatures not checked: no verifier key was given for ${SIGNER.verifier.name}+${SIGNER.verifier.hash}`,
+    ]);
+  });
+
+  it('names intents that nothing closes, and closings of nothing', async () => {
+    const members = (index: number) => (index === 4 ? { request_id: 'another' } : undefined);
+    const log = signedLog({ log: LOG, records: 10, every: 10, members });
+    const report = await check([log], [headOf(log)]);
+    expect(report.intents.map(({ index }) => index)).toEqual([3]);
+    expect(report.closings.map(({ index }) => index)).toEqual([4]);
+    expect(report.verdict).toBe('good');
+  });
+});
+
+describe('epochs', () => {
+  const closing = (over: Partial<{ size: number; root: string; log: string }> = {}) => ({
+    ...{ phase: 'event' as const, reasons: ['log_fork'] },
+    detail: {
+      ...{ cause: 'x', log: LOG, size: RECORDS, root: Buffer.from(treeOf(GOOD.texts).root).toString('hex') },
+      ...over,
+    },
+  });
+  const second = (members: object) =>
+    signedLog({
+      ...{ log: 'acme~0~2', records: 10, every: 5, time: 1_790_000_900_000 },
+      members: (index) => (index === 0 ? (members as Partial<AuditRecord>) : undefined),
+    });
+
+  it('are held by the head of the one that closed them', async () => {
+    const next = second(closing());
+    const report = await check([GOOD, next], [headOf(next)]);
+    expect(report).toMatchObject({ verdict: 'good', logs: [{ head: { by: 'acme~0~2' } }, { end: 10 }] });
+  });
+
+  it.each([
+    ['another root', closing({ root: '00'.repeat(32) }), 40],
+    ['more records', closing({ size: 44 }), 40],
+    ['fewer records', closing({ size: 31 }), 31],
+  ])('closed with %s are found', async (_what, members, index) => {
+    const next = second(members);
+    const { first } = await check([GOOD, next], [headOf(next)]);
+    expect(first).toMatchObject({ log: LOG, index });
+  });
+
+  it('that are gone are missed', async () => {
+    const next = second(closing());
+    expect((await check([next], [headOf(next)])).first).toMatchObject({ log: LOG, index: 0, last: 39 });
+  });
+
+  it('begin by naming the one before', async () => {
+    const { first } = await check([GOOD, second({})]);
+    expect(first).toEqual({
+      ...{ log: 'acme~0~2', index: 0, what: 'the epoch does not begin by naming the one before' },
+    });
+  });
+});
+
+describe('a bundle', () => {
+  const source = (text: string): Source => ({
+    ...{ name: 'the file', current: false },
+    async *sections() {
+      async function* chunks() {
+        yield Buffer.from(text);
+      }
+      yield* readBundle(chunks());
+    },
+  });
+
+  it('is verified by itself, and any character of it that is changed is found', async () => {
+    const text = await bundleOf('acme', [GOOD, OTHER]);
+    const heads = [headOf(GOOD), headOf(OTHER)];
+    expect((await verify({ sources: [source(text)], keys: KEYS, heads })).verdict).toBe('good');
+    const keys = text.indexOf('keys');
+    const afterKeys = text.indexOf('log ');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: text.length - 1 }),
+        fc.constantFrom('A', '0', '9', ' ', '\n'),
+        async (at, put) => {
+          // The keys that a bundle brings are nobody's evidence.
+          fc.pre(text[at] !== put && (at < keys || at >= afterKeys));
+          const changed = text.slice(0, at) + put + text.slice(at + 1);
+          const { verdict } = await verify({ sources: [source(changed)], keys: KEYS, heads });
+          expect(verdict, `${at} ${JSON.stringify(put)}`).not.toBe('good');
+        },
+      ),
+      { numRuns: 1500 },
+    );
+  });
+
+  it('that ends before the head says that only the gateway can tell', async () => {
+    const text = await bundleOf('acme', [GOOD]);
+    const longer = signedLog({ log: LOG, records: 50, every: EVERY });
+    const options = { sources: [source(text)], keys: KEYS, heads: [headOf(longer)] };
+    expect((await verify(options)).unchecked[0]).toContain('only --gateway can say');
+    const gateway = {
+      keys: async () => KEYS,
+      heads: async () => [],
+      goesOn: async ({ size }: { size: number }) => size === RECORDS,
+    };
+    expect((await verify({ ...options, gateway })).verdict).toBe('good');
+    const no = { ...gateway, goesOn: async () => false };
+    expect((await verify({ ...options, gateway: no })).verdict).toBe('tampering');
+  });
+
+  it('cut in the middle is checked as far as it goes, and is not whole', async () => {
+    const text = await bundleOf('acme', [GOOD]);
+    const report = await verify({ sources: [source(text.slice(0, text.length / 2))], keys: KEYS, heads: [] });
+    expect(report).toMatchObject({ verdict: 'unchecked', first: null });
+    expect(report.unchecked[0]).toContain('the file ends too early');
+  });
+});
+
+it('names the one bad record of a stretch where the gateway can be asked', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat({ max: RECORDS - 1 }), async (index) => {
+      const texts = GOOD.texts.with(
+        index,
+        edited(GOOD.texts[index]!, (r) => {
+          r.decision = 'deny';
+        }),
+      );
+      const gateway = {
+        keys: async () => KEYS,
+        heads: async () => [],
+        goesOn: async ({ size, root }: { size: number; root: Uint8Array }) =>
+          Buffer.from(treeOf(GOOD.texts.slice(0, size)).root).equals(root),
+      };
+      const { first } = await verify({
+        ...{
+          sources: [sourceOf(sectionsOf('acme', [withTexts(texts)]))],
+          keys: KEYS,
+          heads: [headOf(GOOD)],
+          gateway,
+        },
+      });
+      expect(first).toMatchObject({ log: LOG, index });
+      expect(first).not.toHaveProperty('last');
+    }),
+  );
+});

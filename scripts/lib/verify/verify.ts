@@ -1,0 +1,281 @@
+import { sameHash } from '../../../core/merkle.ts';
+import { parseLogName } from '../../../core/names.ts';
+import type { VerifierKey } from '../../../core/note.ts';
+import type { Gateway } from './gateway.ts';
+import { locate } from './locate.ts';
+import { Requests, type Unpaired } from './requests.ts';
+import { type Fault, type Head, type Section, Unreadable } from './sections.ts';
+import { type Segment, SegmentCheck } from './segment.ts';
+
+export interface VerifyOptions {
+  /** What to read, part by part: the database, a bundle, archives. */
+  readonly sources: readonly Source[];
+  /** Keys from elsewhere than the sources. */
+  readonly keys: readonly VerifierKey[];
+  readonly heads: readonly Head[];
+  readonly gateway?: Gateway | undefined;
+  readonly progress?: (records: number, log: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Source {
+  readonly name: string;
+  /** A head of more records than are here means that some are missing; else the source is just older. */
+  readonly current: boolean;
+  sections(): AsyncGenerator<readonly Section[], void>;
+}
+
+export interface LogReport {
+  readonly log: string;
+  readonly start: number;
+  readonly end: number;
+  readonly records: number;
+  readonly quarantined: number;
+  readonly checkpoints: number;
+  /** Records that a checkpoint covers which a given key signed. */
+  readonly covered: number;
+  /** How far the log was held against something from outside, and what that was. */
+  readonly head: { readonly size: number; readonly by: string } | null;
+}
+
+export interface Report {
+  readonly verdict: 'good' | 'tampering' | 'unchecked';
+  readonly tenant: string | null;
+  readonly records: number;
+  readonly logs: readonly LogReport[];
+  /** The first of the faults, by log and then by when it was met. */
+  readonly first: Fault | null;
+  readonly faults: readonly Fault[];
+  /** What could not be checked, and what would have to be given. */
+  readonly unchecked: readonly string[];
+  /** Intents that nothing closes, and closings that close nothing. */
+  readonly intents: readonly Unpaired[];
+  readonly closings: readonly Unpaired[];
+}
+
+export const HEAD_NOT_CHECKED = 'head not checked: a cut or re-signed log cannot be excluded';
+
+/**
+ * Verifies everything that the sources hold of one tenant, each part by itself and then how they join.
+ * @throws what a source throws but Unreadable, and when the signal stops it.
+ */
+export async function verify(options: VerifyOptions): Promise<Report> {
+  const { sources, heads, gateway } = options;
+  const reading = new Reading(options);
+  for (const source of sources) await reading.read(source);
+  const { segments, unchecked } = reading;
+  const logs = Map.groupBy(segments.sort(byPlace), ({ log }) => log);
+  const faults: Fault[] = [];
+  const reports: LogReport[] = [];
+  for (const [log, parts] of logs) {
+    faults.push(...parts.flatMap((part) => part.faults), ...joints(parts));
+    const report = reportOf(log, parts);
+    const beyond = parts.at(-1)!.beyond;
+    const { found, why } = await meetBeyond(
+      parts.at(-1)!,
+      beyond,
+      sources.some((each) => each.current),
+      gateway,
+    );
+    faults.push(...found);
+    unchecked.push(...why);
+    const last = beyond.at(-1);
+    const held = found.length === 0 && why.length === 0 && last !== undefined;
+    reports.push(held ? { ...report, head: { size: parts.at(-1)!.end, by: last.by } } : report);
+  }
+  for (const { log, by, size } of heads) {
+    if (logs.has(log) || size === 0) continue;
+    faults.push({
+      log,
+      index: 0,
+      last: size - 1,
+      what: `the log is missing: ${by} speaks of ${size} records`,
+    });
+  }
+  const chained = chain(reports, logs, faults);
+  const strangers = new Set(segments.flatMap((segment) => [...segment.strangers]));
+  if (strangers.size > 0) {
+    unchecked.push(`signatures not checked: no verifier key was given for ${[...strangers].join(', ')}`);
+  }
+  const unheld = chained.filter(({ head, records }) => head === null && records > 0);
+  if (unheld.length > 0) unchecked.push(`${HEAD_NOT_CHECKED} (${unheld.map(({ log }) => log).join(', ')})`);
+  faults.sort((a, b) => byName(a.log, b.log));
+  if (faults[0]) faults[0] = await narrowed(faults[0], options);
+  return {
+    verdict: faults.length > 0 ? 'tampering' : unchecked.length > 0 ? 'unchecked' : 'good',
+    tenant: reading.tenant ?? null,
+    records: segments.reduce((sum, { records }) => sum + records, 0),
+    logs: chained,
+    ...{ first: faults[0] ?? null, faults, unchecked },
+    ...{ intents: reading.requests.intents, closings: reading.requests.closings },
+  };
+}
+
+/** Where one of several records is bad, the gateway can say which. */
+async function narrowed(fault: Fault, { sources, heads, gateway }: VerifyOptions): Promise<Fault> {
+  const head = heads.findLast(({ log }) => log === fault.log);
+  if (gateway === undefined || head === undefined) return fault;
+  for (const { sections } of sources) {
+    const found = await locate(fault, sections(), gateway, head);
+    if (found !== fault) return found;
+  }
+  return fault;
+}
+
+class Reading {
+  readonly requests = new Requests();
+  readonly segments: Segment[] = [];
+  readonly unchecked: string[] = [];
+  tenant: string | undefined;
+  readonly #options: VerifyOptions;
+  #records = 0;
+
+  constructor(options: VerifyOptions) {
+    this.#options = options;
+  }
+
+  async read({ name, sections }: Source): Promise<void> {
+    const { keys, heads, signal, progress } = this.#options;
+    let check: SegmentCheck | undefined;
+    const finish = () => {
+      if (check) this.segments.push(check.end());
+      check = undefined;
+    };
+    try {
+      for await (const batch of sections()) {
+        signal?.throwIfAborted();
+        for (const section of batch) {
+          if (section.kind === 'tenant') this.#isOf(section.tenant);
+          else if (section.kind === 'log') {
+            finish();
+            if (parseLogName(section.log)?.tenant !== this.tenant) {
+              throw new Unreadable(`${section.log} is not a log of this tenant`);
+            }
+            check = new SegmentCheck(section, keys, heads, this.requests);
+          } else if (section.kind === 'end') finish();
+          else if (section.kind !== 'keys') {
+            check?.take(section);
+            if (section.kind === 'leaves') this.#records += section.leaves.length;
+          }
+          if (check) progress?.(this.#records, check.log);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      // What was read of the log is checked; that it ends here is nobody's tampering.
+      if (check) this.segments.push(check.stop());
+      this.unchecked.push(`${name} cannot be read: ${error.message}`);
+    }
+  }
+
+  #isOf(tenant: string): void {
+    if (this.tenant !== undefined && this.tenant !== tenant) {
+      throw new Unreadable(`it is of ${tenant}, and what came before of ${this.tenant}`);
+    }
+    this.tenant = tenant;
+  }
+}
+
+function byName(a: string, b: string): number {
+  const [one, two] = [parseLogName(a), parseLogName(b)];
+  if (!one || !two) return a < b ? -1 : Number(a > b);
+  return one.shard - two.shard || one.epoch - two.epoch;
+}
+
+function byPlace(a: Segment, b: Segment): number {
+  return byName(a.log, b.log) || a.start - b.start;
+}
+
+/** Parts of one log follow each other without a gap, and each begins with the tree that the one before ends with. */
+function joints(parts: readonly Segment[]): Fault[] {
+  const faults: Fault[] = [];
+  for (const [i, { log, start, startFrontier }] of parts.entries()) {
+    const before = parts[i - 1];
+    if (before === undefined) continue;
+    if (before.end < start) {
+      faults.push({ log, index: before.end, last: start - 1, what: 'records between two parts are missing' });
+    } else if (before.end > start) {
+      faults.push({ log, index: start, what: 'two parts of the log overlap' });
+    } else if (before.tree !== undefined) {
+      const own = before.tree.hashes;
+      const same =
+        own.length === startFrontier.length && own.every((hash, k) => sameHash(hash, startFrontier[k]!));
+      if (!same) faults.push({ log, index: start, what: 'it does not go on from the part before it' });
+    }
+  }
+  return faults;
+}
+
+function reportOf(log: string, parts: readonly Segment[]): LogReport {
+  const sum = (of: (part: Segment) => number) => parts.reduce((total, part) => total + of(part), 0);
+  const head = parts.findLast((part) => part.head !== undefined)?.head;
+  return {
+    ...{ log, start: parts[0]!.start, end: parts.at(-1)!.end },
+    ...{ records: sum((part) => part.records), quarantined: sum((part) => part.quarantined) },
+    checkpoints: sum((part) => part.checkpoints),
+    covered: Math.max(...parts.map(({ covered }) => covered)),
+    head: head ? { size: head.size, by: head.by } : null,
+  };
+}
+
+/** Heads of more records than were read: missing from a database, and the future of a file. */
+async function meetBeyond(
+  { log, end, tree }: Segment,
+  beyond: readonly Head[],
+  current: boolean,
+  gateway: Gateway | undefined,
+): Promise<{ found: Fault[]; why: string[] }> {
+  const found: Fault[] = [];
+  const why: string[] = [];
+  for (const head of beyond) {
+    if (current) {
+      const what = `records are missing: ${head.by} speaks of ${head.size}`;
+      found.push({ log, index: end, last: head.size - 1, what });
+    } else if (gateway === undefined) {
+      why.push(`${log} ends before ${head.by}, and only --gateway can say whether it leads there`);
+    } else if (tree !== undefined && !(await gateway.goesOn(tree, head))) {
+      found.push({ log, index: 0, last: end - 1, what: `the records do not lead to what ${head.by} signed` });
+    }
+  }
+  return { found, why };
+}
+
+/** A log's first record names the epoch that was closed before it, so what holds the one holds the other. */
+function chain(
+  reports: readonly LogReport[],
+  logs: ReadonlyMap<string, readonly Segment[]>,
+  faults: Fault[],
+): LogReport[] {
+  const chained = [...reports];
+  for (const report of reports.toReversed()) {
+    const closed = logs.get(report.log)?.[0]?.closed;
+    if (closed === undefined) continue;
+    const at = chained.findIndex(({ log }) => log === closed.log);
+    const parts = logs.get(closed.log);
+    if (at < 0 || parts === undefined) {
+      if (closed.size > 0) {
+        const what = `the log is missing: ${report.log} says that it had ${closed.size} records`;
+        faults.push({ log: closed.log, index: 0, last: closed.size - 1, what });
+      }
+      continue;
+    }
+    const last = parts.at(-1)!;
+    const who = `${report.log}, which closed it,`;
+    if (last.end < closed.size) {
+      const what = `records are missing: ${who} says that it had ${closed.size}`;
+      faults.push({ log: closed.log, index: last.end, last: closed.size - 1, what });
+    } else if (last.end > closed.size) {
+      faults.push({
+        log: closed.log,
+        index: closed.size,
+        what: `a record is beyond the end that ${who} states`,
+      });
+    } else if (last.tree && Buffer.from(last.tree.root).toString('hex') !== closed.root) {
+      const what = `the records are not those that ${who} closed`;
+      faults.push({ log: closed.log, index: last.covered, last: closed.size - 1, what });
+    } else if (chained.find(({ log }) => log === report.log)?.head && chained[at]!.head === null) {
+      chained[at] = { ...chained[at]!, head: { size: closed.size, by: report.log } };
+    }
+  }
+  return chained;
+}
