@@ -17,15 +17,15 @@ const LOGS = `with named as (
 const RECORDS = `select index::text, canonical, encode(leaf, 'hex') as leaf, tenant, time_ms::text as time,
     (extract(epoch from at) * 1000)::bigint::text as at, phase, request_id, actor_issuer, actor_sub, action,
     operation, decision, reasons::text as reasons, result, count::text as count
-  from audit.record where tenant = current_setting('audit.tenant') and log = $1 order by index`;
+  from audit.record r where tenant = current_setting('audit.tenant') and log = $1 order by r.index`;
 
-const QUARANTINED = `select index::text, bytes, encode(leaf, 'hex') as leaf, sqlstate from audit.quarantined
-  where tenant = current_setting('audit.tenant') and log = $1 order by index`;
+const QUARANTINED = `select index::text, bytes, encode(leaf, 'hex') as leaf, sqlstate from audit.quarantined q
+  where tenant = current_setting('audit.tenant') and log = $1 order by q.index`;
 
 const CHECKPOINTS = `select size::text, encode(root, 'base64') as root, note,
     coalesce((select string_agg(c.line, '' order by c.witness, c.key_hash) from audit.cosignature c
       where c.log = k.log and c.size = k.size), '') as lines
-  from audit.checkpoint k where tenant = current_setting('audit.tenant') and log = $1 order by size`;
+  from audit.checkpoint k where tenant = current_setting('audit.tenant') and log = $1 order by k.size`;
 
 interface LogRow {
   readonly log: string;
