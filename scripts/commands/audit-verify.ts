@@ -187,8 +187,9 @@ async function* sectionsOf(file: string): AsyncGenerator<readonly Section[], voi
     yield* readBundle(createReadStream(file));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (typeof code === 'string' && /^E[A-Z]+$/.test(code))
-      throw new Unreadable(`it cannot be read (${code})`);
+    if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) {
+      throw new CommandError(`${file} cannot be read (${code}).`, 2);
+    }
     throw error;
   }
 }
