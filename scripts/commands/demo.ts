@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { readInfo } from '../../local/stack/info.ts';
+import { readInfo, type StackInfo } from '../../local/stack/info.ts';
 import { fetchTokenOf } from '../../local/stack/tokens.ts';
 import { startStack } from '../../local/stack.ts';
 import { CommandError, command } from '../lib/command.ts';
@@ -8,10 +8,17 @@ import { paintFor } from '../lib/paint.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The superuser's connection string, to the audit database. */
+function inDatabase({ adminUrl, name }: StackInfo['database']): string {
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
 await command({
   usage: 'npm run demo --',
   summary:
-    'Walks through the local stack in plain words: add, search, a denied write, another tenant, a rate limit, and the records of all that. Starts the stack, and stops it again, when it does not run.',
+    'Walks through the local stack in plain words: add, search, a denied write, another tenant, a rate limit, the records of all that, and how an altered one is found. Starts the stack, and stops it again, when it does not run.',
   options: {
     'no-color': {
       type: 'boolean',
@@ -39,6 +46,7 @@ await command({
           tokens.set(name, token);
           return token;
         },
+        audit: { readerUrl: info.auditReaderUrl, superuserUrl: inDatabase(info.database) },
         say: io.json ? () => {} : io.out,
         paint: paintFor(process.stdout, { wanted: values['no-color'] !== true }),
         signal: stopped.signal,

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError } from './command.ts';
+import { type AuditTour, type AuditTourResult, auditTour } from './demo-audit.ts';
 import type { Paint } from './paint.ts';
 
 export interface DemoOptions {
   readonly gateway: string;
   /** An access token of the local identity provider. */
   readonly token: (role: string, tenant: string) => Promise<string>;
+  /** Connection strings of the audit database. */
+  readonly audit: Pick<AuditTour, 'readerUrl' | 'superuserUrl'>;
   readonly say: (line: string) => void;
   readonly paint: Paint;
   readonly signal: AbortSignal;
@@ -37,6 +40,7 @@ export interface DemoRecord {
 export interface DemoResult {
   readonly steps: readonly DemoStep[];
   readonly records: readonly DemoRecord[];
+  readonly audit: AuditTourResult;
 }
 
 interface Answer {
@@ -61,8 +65,8 @@ const FLOOD_AT_ONCE = 8;
 const RECORDS_WITHIN_MS = 15_000;
 
 /**
- * Walks through a running gateway, in plain words: what is allowed, what is refused, and the records of both. It
- * leaves nothing behind but those records.
+ * Walks through a running gateway, in plain words: what is allowed, what is refused, the records of both, and
+ * what becomes of somebody who alters one. It leaves nothing behind but those records.
  * @throws CommandError when an answer is not the one that a sound gateway gives.
  */
 export async function walk(options: DemoOptions): Promise<DemoResult> {
@@ -162,7 +166,17 @@ export async function walk(options: DemoOptions): Promise<DemoResult> {
   const records = await recordsOf(steps.flatMap(({ record }) => record ?? []));
   for (const each of records) say(`  ${line(each, paint)}`);
   say('');
-  return { steps, records };
+  const denied = records.find(({ log, decision }) => log.startsWith('acme~') && decision === 'deny')!;
+  const audit = await auditTour({
+    ...{ gateway: options.gateway, say, paint, signal: options.signal, ...options.audit },
+    ...{
+      tenant: 'acme',
+      token: await options.token('auditor', 'acme'),
+      record: `${denied.log}/${denied.index}`,
+    },
+  });
+  say('');
+  return { steps, records, audit };
 
   async function flood(): Promise<void> {
     const who = ['agent-reader', 'globex'] as const;

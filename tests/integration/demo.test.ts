@@ -26,6 +26,7 @@ beforeAll(async () => {
   result = await walk({
     gateway: rig.url,
     token: (role, tenant) => rig.token(tenant, role),
+    audit: { readerUrl: rig.database.url('audit_reader'), superuserUrl: rig.database.url('postgres') },
     say: (line) => said.push(line),
     paint: (_style, text) => text,
     signal: AbortSignal.timeout(60_000),
@@ -67,6 +68,20 @@ it('shows the record of each, with its reason', () => {
     'allow: role_admin',
   ]);
   expect(said.join('\n')).not.toContain('\u001b');
+});
+
+it('checks a proof, alters a row, finds it by its place, and puts it back', async () => {
+  const denied = result.records.find(({ reasons }) => reasons.includes('no_matching_rule'))!;
+  const place = `${denied.log}/${denied.index}`;
+  expect(result.audit).toEqual({ proven: place, found: place, verdicts: ['good', 'tampering', 'good'] });
+  const records = await rig.records();
+  expect(records.find(({ log, index }) => `${log}/${index}` === place)!.decision).toBe('deny');
+  const superuser = await rig.database.as('postgres');
+  const { rows } = await superuser.query(
+    "select tgenabled from pg_trigger where tgname = 'append_only' and tgrelid::regclass::text like 'audit.record%'",
+  );
+  await superuser.end();
+  expect(new Set(rows.map(({ tgenabled }) => tgenabled))).toEqual(new Set(['A']));
 });
 
 it('leaves no memory behind', async () => {
