@@ -116,7 +116,9 @@ describe('run on a local stack', () => {
     // Every answer's status goes to standard error, where nothing in a block reads it.
     const script = [
       'set -euo pipefail',
-      `curl() { command curl "\${@//localhost:9000/localhost:${9000 + offset}}" -w '%{stderr}status %{http_code}\\n'; }`,
+      `here() { local program=$1; shift; command "$program" "\${@//localhost:9000/localhost:${9000 + offset}}"; }`,
+      'curl() { here curl "$@" -w \'%{stderr}status %{http_code}\\n\'; }',
+      'npm() { here npm "$@"; }',
       ...blocks.flatMap(({ code }, at) => [`echo "block ${at}" >&2`, code]),
     ].join('\n');
     const { stderr, stdout: out } = await exec('bash', ['-c', script], { cwd: root });
