@@ -292,7 +292,7 @@ describe('a record that Postgres will not take', () => {
 describe('stored_records', () => {
   const from = async (log: string, first: number) =>
     (
-      await writer.query('select index::int, canonical, bytes from audit.stored_records($1, $2)', [
+      await writer.query('select index::int, canonical, bytes, leaf from audit.stored_records($1, $2)', [
         log,
         first,
       ])
@@ -305,8 +305,8 @@ describe('stored_records', () => {
     const bytes = Buffer.from('{"a":"\\u0000"}');
     await writer.query('select audit.quarantine($1, 2, $2, $3)', [log, bytes, '22P05']);
     expect(await from(log, 1)).toEqual([
-      { index: 1, canonical: rows[1]!.text, bytes: null },
-      { index: 2, canonical: null, bytes: bytes.toString('hex') },
+      { index: 1, canonical: rows[1]!.text, bytes: null, leaf: null },
+      { index: 2, canonical: null, bytes: bytes.toString('hex'), leaf: null },
     ]);
     expect(await from(log, 3)).toEqual([]);
     expect(await from(newLog(), 0)).toEqual([]);

@@ -15,6 +15,7 @@ const ALL = [
   '0006_migrations',
   '0007_checkpoints',
   '0009_recovery',
+  '0010_archives',
 ];
 
 let cluster: Cluster;

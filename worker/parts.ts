@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { createGate } from './gate.ts';
 import { createAuditReader } from './governance/audit-reader.ts';
 import { createCheckpoints } from './governance/checkpoints.ts';
+import { createHolds } from './governance/holds.ts';
 import type { Homes } from './mem0/home.ts';
 import { InflightBytes } from './mem0/inflight.ts';
 import { Upstream } from './mem0/upstream.ts';
@@ -67,6 +68,11 @@ export function buildParts(config: Config, silos: Silos, env: Env): Parts {
       endpoint: config.AUDIT_SQL_ENDPOINT,
       shards: config.AUDIT_SHARDS,
       object: auditLog,
+    }),
+    holds: createHolds({
+      readerUrl: config.AUDIT_READER_URL,
+      writerUrl: config.AUDIT_WRITER_URL,
+      endpoint: config.AUDIT_SQL_ENDPOINT,
     }),
     verifier: createVerifier(config.ISSUERS, {
       fetch: (input, init) => fetch(input, init),

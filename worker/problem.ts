@@ -20,6 +20,7 @@ export const PROBLEMS = {
   forbidden: [403, 'Not allowed', undefined],
   not_a_witness: [403, 'No witness of this gateway signed this', undefined],
   not_found: [404, 'Not found', undefined],
+  record_archived: [410, 'The record has been archived', undefined],
   method_not_allowed: [405, 'Method not allowed', 'See the Allow header.'],
   payload_too_large: [413, 'The body is too large', undefined],
   unsupported_media_type: [415, 'Unsupported media type', 'Send UTF-8 application/json, not encoded.'],

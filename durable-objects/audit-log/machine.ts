@@ -22,7 +22,7 @@ import { type Change, change } from './ledger.ts';
 import { appendAgain, beginRecovery, nextStep, type RecoveryStep, takeIn } from './recovery.ts';
 import { loadState, type State } from './schema.ts';
 import type { AuditLogSettings } from './settings.ts';
-import type { SinkState } from './sink.ts';
+import type { SinkState, StoredRecord } from './sink.ts';
 import type { Sql } from './sql.ts';
 import { leafAt, packedLeaves, treeSize, treeSource } from './tree.ts';
 
@@ -193,8 +193,8 @@ export class AuditMachine {
   }
 
   /** Takes in what Postgres holds of the log that the step names, from its index on. */
-  takeIn(first: number, texts: readonly string[], wall: number): void {
-    this.#change(wall, (current) => takeIn(current, first, texts, this.#settings.orphanAfterMs));
+  takeIn(first: number, records: readonly StoredRecord[], wall: number): void {
+    this.#change(wall, (current) => takeIn(current, first, records, this.#settings.orphanAfterMs));
   }
 
   appendAgain(wall: number): void {

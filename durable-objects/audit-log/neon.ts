@@ -1,6 +1,12 @@
 import { NeonDbError, neon, neonConfig } from '@neondatabase/serverless';
 import type { SignedCheckpoint } from '../../core/rpc.ts';
-import { type AuditSink, SinkFailure, type SinkFailureKind, type SinkState } from './sink.ts';
+import {
+  type AuditSink,
+  SinkFailure,
+  type SinkFailureKind,
+  type SinkState,
+  type StoredRecord,
+} from './sink.ts';
 
 /** A status that is neither a result nor an SQL error. Its body is not read: a proxy's page says nothing. */
 class HttpFailure extends Error {
@@ -62,8 +68,8 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
       ),
     records: (log, first) =>
       ask(async () =>
-        textsOf(
-          await sql()`select index, canonical, bytes from audit.stored_records(${log}, ${first})`,
+        recordsOf(
+          await sql()`select index, canonical, bytes, leaf from audit.stored_records(${log}, ${first})`,
           first,
         ),
       ),
@@ -104,12 +110,13 @@ function stateOf(rows: unknown): SinkState {
 }
 
 /** Strict as well: a record that was left out would be taken for one that Postgres lacks. */
-function textsOf(rows: unknown, first: number): string[] {
-  return (rows as { index: unknown; canonical: unknown; bytes: unknown }[]).map((row, at) => {
-    if (countOf(row.index) !== first + at) throw new SinkFailure('transient', 'unreadable');
-    if (typeof row.canonical === 'string') return row.canonical;
-    if (typeof row.bytes !== 'string') throw new SinkFailure('transient', 'unreadable');
-    return Buffer.from(row.bytes, 'hex').toString('utf8');
+function recordsOf(rows: unknown, first: number): StoredRecord[] {
+  return (rows as { readonly [column: string]: unknown }[]).map(({ index, canonical, bytes, leaf }, at) => {
+    if (countOf(index) !== first + at) throw new SinkFailure('transient', 'unreadable');
+    if (typeof canonical === 'string') return { text: canonical };
+    if (typeof bytes === 'string') return { text: Buffer.from(bytes, 'hex').toString('utf8') };
+    if (typeof leaf === 'string' && /^[0-9a-f]{64}$/.test(leaf)) return { leaf };
+    throw new SinkFailure('transient', 'unreadable');
   });
 }
 

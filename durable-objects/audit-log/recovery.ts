@@ -7,7 +7,7 @@ import { rememberKey } from './append.ts';
 import { learnIntent, moveIntent } from './intents.ts';
 import type { Change } from './ledger.ts';
 import type { State } from './schema.ts';
-import type { SinkState } from './sink.ts';
+import type { SinkState, StoredRecord } from './sink.ts';
 import type { Sql } from './sql.ts';
 import { addLeaf, leafAt, packLeaves, treeSize, treeSource, truncateTree } from './tree.ts';
 
@@ -61,18 +61,26 @@ export function beginRecovery({ sql, state }: Change, { head, highestEpoch }: Si
   );
 }
 
-/** Takes in records from `first` on, as canonical texts. None: their epoch ends, and after the last one a new begins. */
-export function takeIn(change: Change, first: number, texts: readonly string[], orphanAfterMs: number): void {
+/**
+ * Takes in records from `first` on. None: their epoch ends, and after the last one a new begins. Of an archived record
+ * only its hash is known, which is what the tree wants; nobody waits for it any more.
+ */
+export function takeIn(
+  change: Change,
+  first: number,
+  records: readonly StoredRecord[],
+  orphanAfterMs: number,
+): void {
   const { sql } = change;
   const row = load(sql);
   if (row?.next !== first) return;
-  if (texts.length === 0) {
+  if (records.length === 0) {
     endEpoch(change, row);
     return;
   }
-  for (const [at, text] of texts.entries()) {
+  for (const [at, record] of records.entries()) {
     const index = first + at;
-    const leaf = leafHash(Buffer.from(text, 'utf8'));
+    const leaf = 'leaf' in record ? record.leaf : leafHash(Buffer.from(record.text, 'utf8'));
     const known = leafAt(sql, row.taking, index);
     if (known === leaf) continue;
     if (known !== undefined && index === row.start && index > 0) {
@@ -86,9 +94,9 @@ export function takeIn(change: Change, first: number, texts: readonly string[], 
     }
     addLeaf(sql, row.taking, index, leaf);
     if ((index + 1) % TILE_WIDTH === 0) packLeaves(sql, row.taking, index + 1, 1);
-    learn(change, { epoch: row.taking, idx: index, leaf }, text, orphanAfterMs);
+    if ('text' in record) learn(change, { epoch: row.taking, idx: index, leaf }, record.text, orphanAfterMs);
   }
-  sql.exec('UPDATE recovery SET next = ?', first + texts.length);
+  sql.exec('UPDATE recovery SET next = ?', first + records.length);
 }
 
 function goOnFrom(sql: Sql, epoch: number, start: number): void {

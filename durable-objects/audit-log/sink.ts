@@ -16,6 +16,9 @@ export interface SinkCheckpoint {
   readonly checkpoint: SignedCheckpoint | null;
 }
 
+/** A record's canonical text or, where it has been archived, its hex leaf hash alone. */
+export type StoredRecord = { readonly text: string } | { readonly leaf: string };
+
 /** Where records go: Postgres, through the functions of the audit schema (sql/README.md). */
 export interface AuditSink {
   /** Stores records `first`, `first` + 1, … given as canonical text. Can be repeated. @throws SinkFailure */
@@ -24,8 +27,8 @@ export interface AuditSink {
   quarantine(log: string, index: number, text: string, sqlstate: string): Promise<SinkState>;
   /** @throws SinkFailure */
   state(log: string): Promise<SinkState>;
-  /** The canonical texts of records from `first` on, in order; as many as fit into an answer. @throws SinkFailure */
-  records(log: string, first: number): Promise<readonly string[]>;
+  /** The records from `first` on, in order; as many as fit into an answer. @throws SinkFailure */
+  records(log: string, first: number): Promise<readonly StoredRecord[]>;
   /** @throws SinkFailure */
   lastCheckpoint(log: string): Promise<SinkCheckpoint>;
   /** Stores a checkpoint and gives back the last one. Can be repeated. `root` is hex. @throws SinkFailure */

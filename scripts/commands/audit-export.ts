@@ -1,10 +1,9 @@
-import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { CommandError, command } from '../lib/command.ts';
 import { readerUrl, withTenant } from '../lib/database.ts';
 import { exportLines, FORMATS } from '../lib/export.ts';
+import { writeNewFile } from '../lib/new-file.ts';
 import { timeOption } from '../lib/time.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -54,7 +53,7 @@ await command({
       told = Date.now();
       io.note(`${records} records, in ${at}`);
     };
-    const exported = { records: 0, missing: 0, unreadable: 0 };
+    const exported = { records: 0, missing: 0, archived: 0, unreadable: 0 };
     try {
       await withTenant(await readerUrl(ROOT), 'audit-export', String(tenant), (reader) =>
         write(
@@ -73,17 +72,17 @@ await command({
     } finally {
       process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
     }
-    const { records, missing, unreadable } = exported;
+    const { records, missing, archived, unreadable } = exported;
     if (io.json) io.out(JSON.stringify(exported));
     io.note(`${records} records.`);
     if (unreadable > 0) io.note(`${unreadable} rows are not the records of their places, and were left out.`);
+    if (archived > 0) io.note(`${archived} older ones are in archives, and not here.`);
     if (missing > 0) io.note(`${missing} records below the end of a log are not in the database.`);
     if (unreadable > 0) return 1;
     return missing > 0 ? 3 : 0;
   },
 });
 
-/** A file that is not finished is removed: nobody shall take it for the whole. */
 async function write(lines: AsyncIterable<string>, file: string | undefined): Promise<void> {
   if (file === undefined) {
     try {
@@ -94,20 +93,7 @@ async function write(lines: AsyncIterable<string>, file: string | undefined): Pr
     }
     return;
   }
-  const stream = createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true });
-  let created = false;
-  stream.once('open', () => {
-    created = true;
+  await writeNewFile(file, async (write) => {
+    for await (const text of lines) await write(text);
   });
-  try {
-    await pipeline(lines, stream);
-  } catch (error) {
-    if (created) await rm(file, { force: true });
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw new CommandError('The file exists already: choose another.');
-    if (typeof code === 'string' && /^E[A-Z]+$/.test(code)) {
-      throw new CommandError(`The file cannot be written (${code}).`);
-    }
-    throw error;
-  }
 }

@@ -1,12 +1,12 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseVerifierKey, type VerifierKey } from '../../core/note.ts';
 import { readInfo } from '../../local/stack/info.ts';
 import { fetchTokenOf } from '../../local/stack/tokens.ts';
 import { CommandError, command, type Io } from '../lib/command.ts';
 import { readerUrl, withSnapshot } from '../lib/database.ts';
-import { readKeys } from '../lib/receipt.ts';
+import { writeNewFile } from '../lib/new-file.ts';
+import { readKeyFiles, readText } from '../lib/receipt.ts';
 import { readBundle } from '../lib/verify/bundle.ts';
 import { askGateway } from '../lib/verify/gateway.ts';
 import { headOf } from '../lib/verify/heads.ts';
@@ -33,7 +33,7 @@ await command({
     },
     bundle: {
       ...{ type: 'string', value: 'FILE', multiple: true },
-      help: 'a bundle or archive; repeated: parts of one log',
+      help: 'a bundle or archive; may be repeated, and given besides --tenant',
     },
     export: { type: 'string', value: 'FILE', help: 'write what was read from Postgres to a new bundle' },
     gateway: {
@@ -63,7 +63,7 @@ await command({
   async run(values, _positionals, io) {
     const { tenant, bundle, export: out, gateway: url, anchor, key, keys } = values as Values;
     const files = bundle ?? [];
-    if ((tenant === undefined) === (files.length === 0)) {
+    if (tenant === undefined && files.length === 0) {
       throw new CommandError('Say what to verify: --tenant ID or --bundle FILE.', 2);
     }
     if (out !== undefined && tenant === undefined) throw new CommandError('--export needs --tenant.', 2);
@@ -72,22 +72,21 @@ await command({
     process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
     try {
       const given = [
-        ...keysIn((key ?? []).join('\n'), '--key'),
-        ...(keys === undefined ? [] : keysIn(await read(keys), keys)),
+        ...(await readKeyFiles(key, keys)),
         ...(values['bundled-keys'] === true ? (await Promise.all(files.map(bundledKeys))).flat() : []),
       ];
       const whose = tenant ?? (await tenantOf(files[0]!));
       const gateway = url === undefined ? undefined : askGateway(url, await tokenFor(whose));
       const trusted = given.length > 0 || gateway === undefined ? given : await gateway.keys();
       const anchors = await Promise.all(
-        (anchor ?? []).map(async (file) => headOf(await read(file), file, trusted)),
+        (anchor ?? []).map(async (file) => headOf(await readText(file), file, trusted)),
       );
       const heads = [...anchors, ...((await gateway?.heads(whose, trusted)) ?? [])];
       const options = { keys: trusted, heads, gateway, signal: stop.signal, progress: teller(io) };
       const report =
         tenant === undefined
           ? await verify({ ...options, sources: files.map(fileSource) })
-          : await verifyStored(tenant, out, options);
+          : await verifyStored(tenant, files.map(fileSource), out, options);
       if (io.json) io.out(JSON.stringify(report));
       else for (const line of reportLines(report)) io.out(line);
       return EXIT_CODES[report.verdict];
@@ -117,8 +116,10 @@ function cannotCheck(error: unknown): unknown {
   return error instanceof Unreadable ? new CommandError(error.message, 2) : error;
 }
 
+/** The archives first, so that what they begin the database goes on with. */
 async function verifyStored(
   tenant: string,
+  archives: readonly Source[],
   out: string | undefined,
   options: Omit<VerifyOptions, 'sources'>,
 ): Promise<Report> {
@@ -127,55 +128,30 @@ async function verifyStored(
       ...{ name: 'the database', current: true },
       sections: () => storedSections(reader),
     });
-    if (out === undefined) return verify({ ...options, sources: [stored()] });
-    return exporting(out, options.keys, stored(), (source) => verify({ ...options, sources: [source] }));
+    if (out === undefined) return verify({ ...options, sources: [...archives, stored()] });
+    return exporting(out, options.keys, stored(), (source) =>
+      verify({ ...options, sources: [...archives, source] }),
+    );
   });
 }
 
-/** Writes what is read to a file that is there only when all of it was read. */
-async function exporting(
+/** Writes what is read of the source, too. */
+function exporting(
   file: string,
   keys: readonly VerifierKey[],
   source: Source,
   run: (source: Source) => Promise<Report>,
 ): Promise<Report> {
-  const stream = createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true });
-  let failed: NodeJS.ErrnoException | undefined;
-  stream.on('error', (error) => {
-    failed ??= error;
+  return writeNewFile(file, (write) => {
+    let first = true;
+    const sections = () => {
+      // A fault is looked for a second time; that is not written again.
+      const read = first ? writeBundle(source.sections(), keys, write) : source.sections();
+      first = false;
+      return read;
+    };
+    return run({ ...source, sections });
   });
-  let created = false;
-  const write = (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      stream.write(text, (error) => (error ? reject(error) : resolve()));
-    });
-  stream.once('open', () => {
-    created = true;
-  });
-  let first = true;
-  try {
-    const report = await run({
-      ...source,
-      sections: () => {
-        const sections = source.sections();
-        // A fault is looked for a second time; that is not written again.
-        if (!first) return sections;
-        first = false;
-        return writeBundle(sections, keys, write);
-      },
-    });
-    await new Promise<void>((resolve, reject) => {
-      stream.end((error?: Error | null) => (error ? reject(error) : resolve()));
-    });
-    return report;
-  } catch (error) {
-    stream.destroy();
-    if (created) await rm(file, { force: true });
-    const { code } = failed ?? (error as NodeJS.ErrnoException);
-    if (code === 'EEXIST') throw new CommandError('The file exists already: choose another.');
-    if (failed) throw new CommandError(`The file cannot be written (${code}).`);
-    throw error;
-  }
 }
 
 function fileSource(file: string): Source {
@@ -237,16 +213,4 @@ function teller(io: Io): NonNullable<VerifyOptions['progress']> {
     told = now;
     io.note(`${records} records, ${Math.round((records * 1000) / (now - begin))} a second, in ${log}`);
   };
-}
-
-function keysIn(text: string, where: string): VerifierKey[] {
-  const found = readKeys(text);
-  if (found === undefined) throw new CommandError(`${where}: not every word is a verifier key.`, 2);
-  return found;
-}
-
-async function read(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(`${file} cannot be read (${error.code}).`, 2);
-  });
 }

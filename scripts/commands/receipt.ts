@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import type { VerifierKey } from '../../core/note.ts';
 import { CommandError, command } from '../lib/command.ts';
-import { readKeys, verifyReceipt } from '../lib/receipt.ts';
+import { readKeyFiles, readText, verifyReceipt } from '../lib/receipt.ts';
 
 const EXIT_CODES = { good: 0, bad: 1, unchecked: 2 } as const;
 
@@ -18,17 +16,14 @@ await command({
   exitCodes: { 0: 'good', 1: 'bad', 2: 'could not be checked' },
   async run({ key, keys }, [verb, file], io) {
     if (verb !== 'verify' || file === undefined) throw new CommandError('Say `verify` and a file.', 2);
-    const given = [
-      ...keysIn(((key as string[] | undefined) ?? []).join('\n'), '--key'),
-      ...(typeof keys === 'string' ? keysIn(await read(keys), keys) : []),
-    ];
+    const given = await readKeyFiles(key as string[] | undefined, keys as string | undefined);
     if (given.length === 0) {
       throw new CommandError(
         'Give the gateway’s verifier key with --key or --keys, from a source that you trust.',
         2,
       );
     }
-    const verdict = verifyReceipt(await read(file), given);
+    const verdict = verifyReceipt(await readText(file), given);
     if (io.json) io.out(JSON.stringify(verdict));
     else if (verdict.verdict === 'good') {
       const { log, index, size, signedBy, witnesses } = verdict;
@@ -38,15 +33,3 @@ await command({
     return EXIT_CODES[verdict.verdict];
   },
 });
-
-function keysIn(text: string, where: string): VerifierKey[] {
-  const found = readKeys(text);
-  if (found === undefined) throw new CommandError(`${where}: not every word is a verifier key.`, 2);
-  return found;
-}
-
-async function read(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(`${file} cannot be read (${error.code}).`, 2);
-  });
-}

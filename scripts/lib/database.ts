@@ -90,20 +90,31 @@ export async function withSnapshot<T>(
   checkTenant(tenant);
   return withClient(url, name, async (client) => {
     const ask = asker(client);
-    let cursors = 0;
     await begin(ask, tenant, 'isolation level repeatable read');
     const result = await use({
       tenant,
       read: async <R>(text: string, values: readonly unknown[] = []) => (await ask(text, values)) as R[],
-      async *stream<R>(text: string, values: readonly unknown[], rows: number) {
-        const cursor = `batches_${cursors++}`;
-        yield* batches<R>(ask, cursor, text, values, rows);
-        await ask(`close ${cursor}`);
-      },
+      stream: <R>(text: string, values: readonly unknown[], rows: number) =>
+        streamRows<R>(client, text, values, rows),
     });
     await ask('commit');
     return result;
   });
+}
+
+let cursors = 0;
+
+/** The rows of a statement in batches, inside the transaction that the client is in; several may be read side by side. */
+export async function* streamRows<R>(
+  client: pg.Client,
+  text: string,
+  values: readonly unknown[],
+  rows: number,
+): AsyncGenerator<readonly R[], void> {
+  const ask = asker(client);
+  const cursor = `batches_${cursors++}`;
+  yield* batches<R>(ask, cursor, text, values, rows);
+  await ask(`close ${cursor}`);
 }
 
 type Ask = (text: string, values?: readonly unknown[]) => Promise<readonly unknown[]>;

@@ -47,7 +47,9 @@ export async function auditTour(tour: AuditTour): Promise<AuditTourResult> {
 
   say('');
   say(paint('bold', '8. Somebody alters the audit log'));
-  say('The database’s superuser turns the denial of step 2 into an allow. No trigger and no right stops that.');
+  say(
+    'The database’s superuser turns the denial of step 2 into an allow. No trigger and no right stops that.',
+  );
   const verdicts = [await verdictOf(tour)];
   let altered: Report;
   await alter(tour, DENIED, ALLOWED);

@@ -26,6 +26,8 @@ export interface Exported {
   records: number;
   /** Indexes below a log's head that the database does not hold; not counted when a period was asked for. */
   missing: number;
+  /** Indexes whose records have left the database for archives. */
+  archived: number;
   /** Rows that are no record, or not the one of their place. */
   unreadable: number;
 }
@@ -39,8 +41,10 @@ interface Row {
 const BATCH_ROWS = 1000;
 
 /** `tenant` is said besides row security, which does not hold back the tables' owner. */
-const HEADS = `select log, head::text from audit.log_head
-  where tenant = current_setting('audit.tenant') and ($1::text is null or log = $1) order by log`;
+const HEADS = `select h.log, h.head::text,
+    coalesce((select max(a.past) from audit.archive a where a.log = h.log), 0)::text as archived
+  from audit.log_head h
+  where h.tenant = current_setting('audit.tenant') and ($1::text is null or h.log = $1) order by h.log`;
 
 /** Records that Postgres could only keep as bytes are part of their log and come in their place. */
 const RECORDS = `select index::text, bytes, leaf from (
@@ -66,10 +70,10 @@ export async function* exportLines(
   if (only !== undefined && parseLogName(only)?.tenant !== reader.tenant) {
     throw new CommandError('--log is not a log of this tenant.', 2);
   }
-  const heads = await reader.read<{ log: string; head: string }>(HEADS, [only ?? null]);
+  const heads = await reader.read<{ log: string; head: string; archived: string }>(HEADS, [only ?? null]);
   if (only !== undefined && heads.length === 0) throw new CommandError('The database holds no such log.');
   const whole = from === undefined && to === undefined;
-  for (const { log, head } of heads) {
+  for (const { log, head, archived } of heads) {
     let found = 0;
     signal?.throwIfAborted();
     const values = [log, head, from ?? null, to ?? null];
@@ -83,7 +87,8 @@ export async function* exportLines(
       progress?.(exported.records, log);
       signal?.throwIfAborted();
     }
-    if (whole) exported.missing += Number(head) - found;
+    exported.archived += Number(archived);
+    if (whole) exported.missing += Number(head) - Number(archived) - found;
   }
 }
 

@@ -1,14 +1,18 @@
+import { readFile } from 'node:fs/promises';
 import { canonical, type Json } from '../../core/canonical.ts';
 import { originOf, parseCheckpoint } from '../../core/checkpoint.ts';
 import { hashLeaf, verifyInclusion } from '../../core/merkle.ts';
 import { type OpenedNote, openNote, parseVerifierKey, type VerifierKey } from '../../core/note.ts';
+import { CommandError } from './command.ts';
 
 /** A record with the proof that it is in its log, as `GET /governance/v1/audit/{log}/{index}/proof` gives it. */
 interface Receipt {
   readonly log: string;
   readonly index: number;
   readonly leaf: string;
-  readonly canonical: string;
+  /** Absent when the record is in an archive. */
+  readonly canonical?: string;
+  readonly archive?: { readonly name: string };
   readonly proof: readonly string[];
   readonly checkpoint: { readonly size: number; readonly root: string; readonly note: string };
 }
@@ -42,6 +46,30 @@ export function readKeys(text: string): VerifierKey[] | undefined {
 }
 
 /**
+ * The keys of `--key` and of the file of `--keys`.
+ * @throws CommandError when a word is none, or the file cannot be read.
+ */
+export async function readKeyFiles(
+  words: readonly string[] | undefined,
+  file: string | undefined,
+): Promise<VerifierKey[]> {
+  const keysIn = (text: string, where: string) => {
+    const found = readKeys(text);
+    if (found === undefined) throw new CommandError(`${where}: not every word is a verifier key.`, 2);
+    return found;
+  };
+  const text = file === undefined ? '' : await readText(file);
+  return [...keysIn((words ?? []).join('\n'), '--key'), ...keysIn(text, file ?? '')];
+}
+
+/** @throws CommandError when the file cannot be read. */
+export async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new CommandError(`${file} cannot be read (${error.code}).`, 2);
+  });
+}
+
+/**
  * Checks a receipt with nothing but itself and keys that the auditor has from elsewhere: whoever forges a receipt can
  * put any key into it.
  */
@@ -71,6 +99,10 @@ export function verifyReceipt(text: string, keys: readonly VerifierKey[]): Verdi
   if (!verifyInclusion(head, bytes(leaf), receipt.proof.map(bytes))) {
     return bad(`the proof does not lead from the record to the signed root of ${signed.size} records`);
   }
+  if (receipt.canonical === undefined) {
+    const where = receipt.archive?.name ?? 'an archive';
+    return unchecked(`the hash is in the signed log; the record that has it is in ${where}`);
+  }
   return {
     ...{ verdict: 'good', log, index, size: signed.size, root },
     signedBy: `${signer.name}+${signer.hash}`,
@@ -89,6 +121,7 @@ function strangers(): Verdict {
 
 /** What is wrong with the record itself. */
 function contentFault({ log, index, leaf, canonical: text }: Receipt): string | undefined {
+  if (text === undefined) return undefined;
   if (Buffer.from(hashLeaf(Buffer.from(text))).toString('hex') !== leaf) {
     return 'the record’s text does not have the leaf hash that is proven';
   }
@@ -125,10 +158,10 @@ export function readReceipt(text: string): Receipt | undefined {
   } catch {
     return undefined;
   }
-  const { log, index, leaf, canonical: record, proof, checkpoint } = value ?? {};
+  const { log, index, leaf, canonical: record, archive, proof, checkpoint } = value ?? {};
   const { size, root, note } = checkpoint ?? {};
   const whole =
-    [log, record, note].every((each) => typeof each === 'string') &&
+    [log, record ?? archive?.name, note].every((each) => typeof each === 'string') &&
     [index, size].every(isCount) &&
     [leaf, root].every(isHash) &&
     Array.isArray(proof) &&

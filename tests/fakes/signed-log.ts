@@ -49,19 +49,26 @@ export interface LogOptions {
   readonly signer?: SignerKey;
   /** Sizes that the witness signed. */
   readonly witnessed?: readonly number[];
-  /** Of the first record. */
+  /** Of the first record; and how much later each next one is. */
   readonly time?: number;
+  readonly stepMs?: number;
   /** In place of what is made up. */
   readonly members?: (index: number) => Partial<RecordMembers> | undefined;
 }
 
 /** A log of reads and, every fifth time, an intent with its outcome. */
-export function signedLog({ log, records, time = 1_790_000_000_000, ...options }: LogOptions): SignedLog {
+export function signedLog({
+  log,
+  records,
+  time = 1_790_000_000_000,
+  stepMs = 3,
+  ...options
+}: LogOptions): SignedLog {
   const name = parseLogName(log)!;
   const texts: string[] = [];
   for (let index = 0; index < records; index++) {
     const members = { ...made(log, index), tenant: name.tenant, ...options.members?.(index) };
-    texts.push(seal(members, name, index, time + index * 3).text);
+    texts.push(seal(members, name, index, time + index * stepMs).text);
   }
   return signTexts(log, texts, options);
 }

@@ -72,7 +72,7 @@ async function exported(
   options: Partial<ExportOptions> = {},
   who: 'audit_reader' | 'audit_owner' = 'audit_reader',
 ) {
-  const counts = { records: 0, missing: 0, unreadable: 0 };
+  const counts = { records: 0, missing: 0, archived: 0, unreadable: 0 };
   const all = await withTenant(made.url(who), 'test', 'acme', (reader) =>
     text(Readable.from(exportLines(reader, { format: 'native', ...options }, counts))),
   );
@@ -91,7 +91,7 @@ describe('the lines', () => {
         'acme~1~1/0',
         'acme~1~1/1',
       ]);
-      expect(counts).toEqual({ records: 2505, missing: 0, unreadable: 0 });
+      expect(counts).toEqual({ records: 2505, missing: 0, archived: 0, unreadable: 0 });
     },
   );
 
@@ -143,16 +143,16 @@ describe('the lines', () => {
     await admin.query(
       `insert into audit.quarantined (log, index, bytes, sqlstate) values ('acme~0~1', 1, '{}', '22P05')`,
     );
-    const counts = { records: 0, missing: 0, unreadable: 0 };
+    const counts = { records: 0, missing: 0, archived: 0, unreadable: 0 };
     const run = () =>
       withTenant(damaged.url('audit_reader'), 'test', 'acme', (reader) =>
         text(Readable.from(exportLines(reader, { format: 'ocsf' }, counts))),
       );
     await run();
-    expect(counts).toEqual({ records: 2, missing: 0, unreadable: 1 });
+    expect(counts).toEqual({ records: 2, missing: 0, archived: 0, unreadable: 1 });
     await admin.query('delete from audit.quarantined');
     await run();
-    expect(counts).toEqual({ records: 4, missing: 1, unreadable: 1 });
+    expect(counts).toEqual({ records: 4, missing: 1, archived: 0, unreadable: 1 });
   });
 });
 
@@ -174,12 +174,12 @@ describe('npm run audit:export', () => {
     const out = join(dir, 'acme.jsonl');
     const first = await runCommand('audit-export', [...args, '--out', out, '--json'], { env: env() });
     expect(first.code).toBe(0);
-    expect(JSON.parse(first.stdout)).toEqual({ records: 2505, missing: 0, unreadable: 0 });
+    expect(JSON.parse(first.stdout)).toEqual({ records: 2505, missing: 0, archived: 0, unreadable: 0 });
     expect((await stat(out)).mode & 0o777).toBe(0o600);
     expect((await readFile(out, 'utf8')).trimEnd().split('\n')).toHaveLength(2505);
     await writeFile(out, 'mine');
     const second = await runCommand('audit-export', [...args, '--out', out], { env: env() });
-    expect(second).toMatchObject({ code: 1, stderr: 'The file exists already: choose another.\n' });
+    expect(second).toMatchObject({ code: 1, stderr: `${out} exists already: choose another.\n` });
     expect(await readFile(out, 'utf8')).toBe('mine');
   });
 

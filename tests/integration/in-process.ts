@@ -129,6 +129,7 @@ export class Bench {
         ...{ logs: notAsked, last: notAsked, inclusion: notAsked, consistency: notAsked },
         ...{ cosigned: notAsked, keepCosignature: notAsked },
       },
+      holds: { last: notAsked, set: notAsked },
       verifier: createVerifier(config.ISSUERS, { fetch: async () => this.keys(), maxStaleMs: 0 }),
       gate: { windowMs: 60_000, admit: () => this.gate() },
       owners: { register: async () => undefined, owned: async () => false, detail: async () => undefined },

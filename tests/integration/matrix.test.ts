@@ -29,6 +29,7 @@ const BODIES: { readonly [operation: string]: unknown } = {
   'platform.v2.memories.search': { query: 'tea', filters: { user_id: 'bob' } },
   'platform.memories.update': { text: 'coffee' },
   'platform.batch.update': { memories: [{ memory_id: MEMORY_ID, text: 'x' }] },
+  'governance.audit.hold.set': { held: false, reason: 'none' },
   'governance.explain': { method: 'GET', path: '/memories?user_id=bob', roles: ['agent-reader'] },
 };
 const BATCH = { memories: [{ memory_id: MEMORY_ID }] };

@@ -32,12 +32,17 @@ export interface FoundRecord extends Place {
   readonly stored: 'postgres' | 'log';
 }
 
+/** A record that has left the database. */
+export interface ArchivedRecord extends Place {
+  readonly archive: { readonly name: string; readonly sha256: string };
+}
+
 /** Reads the audit log within one tenant. Row security of the database holds the tenant, not the statement. */
 export interface AuditReader {
   /** @throws AuditUnreadable */
   page(tenant: string, query: AuditQuery, tokens: readonly string[]): Promise<AuditPageRows>;
-  /** A record of the tenant; `undefined` when there is none. @throws AuditUnreadable */
-  record(tenant: string, place: Place): Promise<FoundRecord | undefined>;
+  /** A record of the tenant, or where it went; `undefined` when there is none. @throws AuditUnreadable */
+  record(tenant: string, place: Place): Promise<FoundRecord | ArchivedRecord | undefined>;
 }
 
 export interface AuditReaderOptions {
@@ -68,8 +73,15 @@ export function createAuditReader({ url, endpoint, shards, object }: AuditReader
     async record(tenant, { log, index }) {
       const name = parseLogName(log);
       if (name?.tenant !== tenant) return undefined;
-      const [rows = []] = await read(tenant, [{ text: RECORD, values: [log, index] }]);
+      const place = [log, index];
+      const [rows = [], archives = []] = await read(tenant, [
+        { text: RECORD, values: place },
+        { text: ARCHIVE, values: place },
+      ]);
       if (rows[0]) return { ...rowOf(rows[0]), stored: 'postgres' };
+      const [archive] = archives;
+      if (archive)
+        return { log, index, archive: { name: String(archive.name), sha256: String(archive.sha256) } };
       if (name.shard >= shards) return undefined;
       const asked = object(auditLogObject(name.tenant, name.shard)).record({ log, index });
       const held = await within(LOG_TIMEOUT_MS, asked).catch(() => undefined);
@@ -92,6 +104,9 @@ const RECORD = `select log, index::text, canonical, encode(leaf, 'hex') as leaf 
   union all
   select log, index::text, convert_from(bytes, 'UTF8'), encode(leaf, 'hex') from audit.quarantined
     where log = $1::text and index = $2::bigint`;
+
+const ARCHIVE = `select name, encode(sha256, 'hex') as sha256 from audit.archive
+  where log = $1::text and first <= $2::bigint and past > $2::bigint`;
 
 function rowOf(row: Row): { log: string; index: number; leaf: string; canonical: string } {
   return {

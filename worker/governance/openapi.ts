@@ -2,7 +2,7 @@ import { type ZodType, z } from 'zod';
 import { OPERATIONS } from '../mem0/catalogue/index.ts';
 import type { Operation, QueryKind } from '../mem0/catalogue/types.ts';
 import { PROBLEMS, type ProblemCode } from '../problem.ts';
-import { AuditKeys, CheckpointBody, Consistency, Cosigned, Logs, Receipt } from './proof-schemas.ts';
+import { AuditKeys, CheckpointBody, Consistency, Cosigned, Hold, Logs, Receipt } from './proof-schemas.ts';
 import { AuditEvents, AuditPage, Explanation, ProblemBody, StoredRecord, WhoAmI } from './schemas.ts';
 
 type JsonSchema = { readonly [member: string]: unknown };
@@ -23,8 +23,14 @@ export const ANSWERS: {
   'governance.ready': { schema: Readiness, problems: OPEN },
   'governance.openapi': { schema: Description, problems: OPEN },
   'governance.audit.list': { schema: z.union([AuditPage, AuditEvents]), problems: ['audit_unreadable'] },
-  'governance.audit.get': { schema: StoredRecord, problems: ['not_found', 'audit_unreadable'] },
-  'governance.receipts.get': { schema: StoredRecord, problems: ['not_found', 'audit_unreadable'] },
+  'governance.audit.get': {
+    schema: StoredRecord,
+    problems: ['not_found', 'record_archived', 'audit_unreadable'],
+  },
+  'governance.receipts.get': {
+    schema: StoredRecord,
+    problems: ['not_found', 'record_archived', 'audit_unreadable'],
+  },
   'governance.audit.logs': { schema: Logs, problems: ['proof_unavailable'] },
   'governance.audit.checkpoint': { schema: CheckpointBody, problems: ['not_found', 'proof_unavailable'] },
   'governance.audit.consistency': { schema: Consistency, problems: ['not_found', 'proof_unavailable'] },
@@ -34,12 +40,17 @@ export const ANSWERS: {
   },
   'governance.receipts.proof': {
     schema: Receipt,
-    problems: ['not_found', 'audit_unreadable', 'proof_unavailable'],
+    problems: ['not_found', 'record_archived', 'audit_unreadable', 'proof_unavailable'],
   },
   'governance.audit.keys': { schema: AuditKeys, problems: OPEN },
   'governance.audit.cosign': {
     schema: Cosigned,
     problems: [...OPEN, 'not_a_witness', 'not_found', 'audit_unavailable', 'proof_unavailable'],
+  },
+  'governance.audit.hold.get': { schema: Hold, problems: ['audit_unreadable'] },
+  'governance.audit.hold.set': {
+    schema: Hold,
+    problems: ['payload_too_large', 'unsupported_media_type', 'audit_unreadable'],
   },
   'governance.whoami': { schema: WhoAmI, problems: [] },
   'governance.explain': { schema: Explanation, problems: ['payload_too_large', 'unsupported_media_type'] },

@@ -6,6 +6,17 @@ import { Index, Leaf, LogName } from './schemas.ts';
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 const Size = z.number().int().min(0).describe('A number of records.');
 
+export const HoldRequest = z.strictObject({
+  held: z.boolean().describe('Whether the tenant’s records are kept from being archived from now on.'),
+  reason: z.string().min(1).max(500).describe('Why; for those who ask later. No personal data.'),
+});
+
+export const Hold = z.strictObject({
+  held: z.boolean(),
+  reason: z.string().nullable().describe('Of what was said last; null: nothing ever was.'),
+  since: z.string().nullable().describe('When (RFC 3339).'),
+});
+
 const Signed = {
   size: Size,
   root: Hash.describe('The root of the Merkle tree (RFC 6962) over that many records, hex.'),
@@ -22,7 +33,11 @@ export const Receipt = z
     log: LogName,
     index: Index,
     leaf: Leaf,
-    canonical: z.string().describe('The exact text that was hashed.'),
+    canonical: z.string().optional().describe('The exact text that was hashed; absent when it is archived.'),
+    archive: z
+      .strictObject({ name: z.string(), sha256: Hash })
+      .optional()
+      .describe('The file that holds the record now.'),
     proof: z.array(Hash).describe('The audit path (RFC 6962 §2.1.1), from the leaf upwards, hex.'),
     checkpoint: z.strictObject(Signed),
   })
@@ -71,6 +86,7 @@ export const Cosigned = z.strictObject({
   status: z.enum(['stored', 'known']).describe('`known`: that witness had signed that checkpoint before.'),
 });
 
+export type HoldAnswer = z.infer<typeof Hold>;
 export type CheckpointAnswerBody = z.infer<typeof CheckpointBody>;
 export type ReceiptAnswer = z.infer<typeof Receipt>;
 export type ConsistencyAnswer = z.infer<typeof Consistency>;

@@ -3,7 +3,7 @@ import { ocsfEvent } from '../../core/ocsf.ts';
 import type { AuditRecord, Place } from '../../core/record.ts';
 import type { Personal } from '../audit/personal.ts';
 import { type Format, readAuditQuery } from '../governance/audit-query.ts';
-import type { AuditReader, AuditRow, FoundRecord } from '../governance/audit-reader.ts';
+import type { ArchivedRecord, AuditReader, AuditRow, FoundRecord } from '../governance/audit-reader.ts';
 import type { AuditEventsAnswer, AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
 import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import { REASONS } from '../mem0/reasons.ts';
@@ -96,11 +96,22 @@ export async function findOwn(reader: AuditReader, governed: Governed): Promise<
   return found;
 }
 
-/** The record that a path names, within the caller's tenant. @throws Problem when there is none. */
-export async function findRecord(
+/** The record that a path names, within the caller's tenant. @throws Problem when there is none here. */
+export async function findRecord(reader: AuditReader, governed: Governed): Promise<FoundRecord> {
+  const found = await findPlace(reader, governed);
+  if (!('archive' in found)) return found;
+  const { name, sha256 } = found.archive;
+  throw new Problem('record_archived', {
+    ...{ reason: 'record_archived', decision: 'deny' },
+    detail: `The record is in the archive ${name}, whose SHA-256 is ${sha256}.`,
+  });
+}
+
+/** The same, also where the record itself has been archived. @throws Problem when there is none. */
+export async function findPlace(
   reader: AuditReader,
   { request, principal }: Governed,
-): Promise<FoundRecord> {
+): Promise<FoundRecord | ArchivedRecord> {
   const place: Place = { log: request.params.log!, index: Number(request.params.index) };
   const found = await readable(() => reader.record(principal.tenant, place));
   if (found === undefined) throw missing('no_record');

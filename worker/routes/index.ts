@@ -6,6 +6,7 @@ import { getAudit, getReceipt, listAudit } from './audit.ts';
 import { getEvent } from './event.ts';
 import { explainRequest } from './explain.ts';
 import { health, type Probe, ready } from './health.ts';
+import { getHold, setHold } from './hold.ts';
 import { ping } from './ping.ts';
 import { getCheckpoint, getConsistency, getProof, listLogs } from './proofs.ts';
 import { whoami } from './whoami.ts';
@@ -18,7 +19,7 @@ export interface Handlers {
 }
 
 export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
-  const { auditReader: reader, checkpoints, personal, policy, gate, owners } = parts;
+  const { auditReader: reader, checkpoints, holds, personal, policy, gate, owners } = parts;
   const { config, recorder, patience } = parts;
   let described: string | undefined;
   return {
@@ -44,6 +45,8 @@ export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
       'governance.audit.proof': getProof('tenant', { reader, checkpoints }),
       'governance.receipts.proof': getProof('own', { reader, checkpoints }),
       'governance.receipts.get': getReceipt({ reader }),
+      'governance.audit.hold.get': getHold(holds),
+      'governance.audit.hold.set': setHold(holds),
       'governance.whoami': whoami(policy, gate.windowMs),
       'governance.explain': explainRequest(policy),
       'platform.ping': ping,

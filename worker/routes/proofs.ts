@@ -13,7 +13,7 @@ import { REASONS } from '../mem0/reasons.ts';
 import { invalid } from '../mem0/understand.ts';
 import type { Governed, GovernedHandler } from '../pipeline/govern.ts';
 import { Problem } from '../problem.ts';
-import { findOwn, findRecord, missing } from './audit.ts';
+import { findOwn, findPlace, missing } from './audit.ts';
 
 interface ProofRoutes {
   readonly reader: AuditReader;
@@ -40,11 +40,15 @@ export function getCheckpoint({ checkpoints }: Pick<ProofRoutes, 'checkpoints'>)
   };
 }
 
-/** `GET …/{log}/{index}/proof`: a record with the proof that it is in its log, as a file that stands by itself. */
+/**
+ * `GET …/{log}/{index}/proof`: a record with the proof that it is in its log, as a file that stands by itself. Of an
+ * archived record it proves the hash, and names the archive.
+ */
 export function getProof(whose: 'tenant' | 'own', { reader, checkpoints }: ProofRoutes): GovernedHandler {
   return async (governed) => {
-    const found = await (whose === 'own' ? findOwn : findRecord)(reader, governed);
-    const { log, index, canonical } = found;
+    const found = await (whose === 'own' ? findOwn : findPlace)(reader, governed);
+    const { log, index } = found;
+    const what = 'archive' in found ? { archive: found.archive } : { canonical: found.canonical };
     const tenant = parseLogName(log)!.tenant;
     const { checkpoint, inclusion } = await provable(async () => {
       const last = await checkpoints.last(tenant, log, index + 1, false);
@@ -52,7 +56,7 @@ export function getProof(whose: 'tenant' | 'own', { reader, checkpoints }: Proof
       return { checkpoint: last, inclusion: await checkpoints.inclusion({ log, index }, last.size) };
     });
     const body: ReceiptAnswer = {
-      ...{ log, index, canonical, leaf: inclusion.leaf, proof: [...inclusion.proof] },
+      ...{ log, index, ...what, leaf: inclusion.leaf, proof: [...inclusion.proof] },
       checkpoint: answerOf(checkpoint),
     };
     return { body, touched: [`${log}/${index}`] };

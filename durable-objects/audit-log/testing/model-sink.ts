@@ -1,7 +1,13 @@
 import { parseLogName } from '../../../core/names.ts';
 import { leafHash } from '../../../core/record.ts';
 import type { SignedCheckpoint } from '../../../core/rpc.ts';
-import { type AuditSink, type SinkCheckpoint, SinkFailure, type SinkState } from '../sink.ts';
+import {
+  type AuditSink,
+  type SinkCheckpoint,
+  SinkFailure,
+  type SinkState,
+  type StoredRecord,
+} from '../sink.ts';
 
 export type SinkCall =
   | 'append'
@@ -88,12 +94,18 @@ export class ModelSink implements AuditSink {
     return this.#call('state', () => this.#state(log));
   }
 
-  async records(log: string, first: number): Promise<readonly string[]> {
+  /** Of records below an index only the hashes are left. */
+  archive(log: string, past: number): void {
+    this.#archived.set(log, past);
+  }
+  readonly #archived = new Map<string, number>();
+
+  async records(log: string, first: number): Promise<readonly StoredRecord[]> {
     this.calls.push({ call: 'records', first });
     return this.#call('records', () =>
       this.rows(log)
         .slice(first, first + this.pageRows)
-        .map(({ text }) => text),
+        .map(({ text, leaf }, at) => (first + at < (this.#archived.get(log) ?? 0) ? { leaf } : { text })),
     );
   }
 

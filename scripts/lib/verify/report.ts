@@ -1,4 +1,4 @@
-import { HEAD_NOT_CHECKED, type LogReport, type Report } from './verify.ts';
+import type { LogReport, Report } from './verify.ts';
 
 export const EXIT_CODES = { good: 0, tampering: 1, unchecked: 2 } as const;
 
@@ -19,7 +19,7 @@ export function reportLines(report: Report): string[] {
     ...(intents.length > 0 ? [`${intents.length} intents without an outcome: ${places(intents)}`] : []),
     ...(closings.length > 0 ? [`${closings.length} outcomes without their intent: ${places(closings)}`] : []),
     ...faults.slice(1).map((fault) => `also: ${faultWords(fault)}`),
-    ...unchecked.map((why) => (why.startsWith(HEAD_NOT_CHECKED) ? why : `not checked: ${why}`)),
+    ...unchecked.map(({ kind, what }) => (kind === 'source' ? `not checked: ${what}` : what)),
     first
       ? `tampering: ${faultWords(first)}`
       : verdict === 'good'

@@ -62,3 +62,36 @@ export interface Head {
   /** Who says so, in words. */
   readonly by: string;
 }
+
+/** Gathers sections; records that follow each other go into one. */
+export class Gathering {
+  #sections: Section[] = [];
+  #first = 0;
+  #leaves: Uint8Array[] = [];
+
+  leaf(index: number, bytes: Uint8Array): void {
+    if (index !== this.#first + this.#leaves.length) this.#close();
+    if (this.#leaves.length === 0) this.#first = index;
+    this.#leaves.push(bytes);
+  }
+
+  add(...sections: readonly Section[]): void {
+    if (sections.length === 0) return;
+    this.#close();
+    this.#sections.push(...sections);
+  }
+
+  /** What was gathered since the last time. */
+  take(): Section[] {
+    this.#close();
+    const taken = this.#sections;
+    this.#sections = [];
+    return taken;
+  }
+
+  #close(): void {
+    if (this.#leaves.length > 0)
+      this.#sections.push({ kind: 'leaves', first: this.#first, leaves: this.#leaves });
+    this.#leaves = [];
+  }
+}

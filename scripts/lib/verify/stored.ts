@@ -1,18 +1,22 @@
 import { parseLogName } from '../../../core/names.ts';
 import { leafHash } from '../../../core/record.ts';
+import { hashesOf } from '../../../core/tiles.ts';
 import type { TenantReader } from '../database.ts';
 import { LEAVES_A_SECTION } from './bundle.ts';
-import type { CheckpointSection, LogSection, Section } from './sections.ts';
+import { type CheckpointSection, Gathering, type LogSection, type Section } from './sections.ts';
 
 /** Everything of a tenant's that names a log, also where a log's own row is gone. */
 const LOGS = `with named as (
     select log from audit.log_head where tenant = current_setting('audit.tenant')
     union select log from audit.record where tenant = current_setting('audit.tenant')
     union select log from audit.quarantined where tenant = current_setting('audit.tenant')
-    union select log from audit.checkpoint where tenant = current_setting('audit.tenant'))
+    union select log from audit.checkpoint where tenant = current_setting('audit.tenant')
+    union select log from audit.archive where tenant = current_setting('audit.tenant'))
   select n.log, h.head::text, encode(h.last_leaf, 'hex') as last_leaf,
-      concat_ws('~', h.tenant, h.shard, h.epoch) as name
-    from named n left join audit.log_head h on h.log = n.log`;
+      concat_ws('~', h.tenant, h.shard, h.epoch) as name, coalesce(a.past, 0)::text as start, a.frontier
+    from named n left join audit.log_head h on h.log = n.log
+    left join lateral (select past, frontier from audit.archive a where a.log = n.log
+      order by a.past desc limit 1) a on true`;
 
 const RECORDS = `select index::text, canonical, encode(leaf, 'hex') as leaf, tenant, time_ms::text as time,
     (extract(epoch from at) * 1000)::bigint::text as at, phase, request_id, actor_issuer, actor_sub, action,
@@ -32,6 +36,9 @@ interface LogRow {
   readonly head: string | null;
   readonly last_leaf: string | null;
   readonly name: string;
+  /** What is below has been archived. */
+  readonly start: string;
+  readonly frontier: Buffer | null;
 }
 
 interface Columns {
@@ -84,7 +91,9 @@ function byName(a: LogRow, b: LogRow): number {
 
 async function* logSections(reader: TenantReader, row: LogRow): AsyncGenerator<readonly Section[], void> {
   const { log, head, last_leaf, name } = row;
-  const section: LogSection = { kind: 'log', log, start: 0, end: Number(head ?? 0), frontier: [] };
+  const start = Number(row.start);
+  const frontier = row.frontier === null ? [] : hashesOf(new Uint8Array(row.frontier));
+  const section: LogSection = { kind: 'log', log, start, end: Math.max(start, Number(head ?? 0)), frontier };
   yield [section, ...(name === log ? [] : [fault('its head is missing, or of another log')])];
 
   const kept = new Ahead(reader.stream<QuarantinedRow>(QUARANTINED, [log], LEAVES_A_SECTION));
@@ -109,32 +118,21 @@ async function* logSections(reader: TenantReader, row: LogRow): AsyncGenerator<r
     }
   };
 
+  const gathering = new Gathering();
   for await (const rows of reader.stream<RecordRow>(RECORDS, [log], LEAVES_A_SECTION)) {
-    const sections: Section[] = [];
-    let [first, leaves]: [number, Uint8Array[]] = [0, []];
-    const flush = () => {
-      if (leaves.length > 0) sections.push({ kind: 'leaves', first, leaves });
-      leaves = [];
-    };
     for (const row of rows) {
       const index = Number(row.index);
-      const between = index > clear ? await before(index) : [];
-      const wrong = columnFault(row);
-      if (between.length > 0 || index !== first + leaves.length) flush();
-      sections.push(...between);
-      if (leaves.length === 0) first = index;
-      leaves.push(Buffer.from(row.canonical, 'utf8'));
+      if (index > clear) gathering.add(...(await before(index)));
+      gathering.leaf(index, Buffer.from(row.canonical, 'utf8'));
       last = { index, leaf: row.leaf };
-      if (wrong === undefined) continue;
-      flush();
-      sections.push(fault(wrong, index));
+      const wrong = columnFault(row);
+      if (wrong !== undefined) gathering.add(fault(wrong, index));
     }
-    flush();
-    yield sections;
+    yield gathering.take();
   }
   const rest = await before(Number.POSITIVE_INFINITY);
-  const end = last === undefined ? [0, null] : [last.index + 1, last.leaf];
-  if (head === String(end[0]) && last_leaf !== end[1]) rest.push(fault('its head has another last leaf'));
+  const ends = last !== undefined && head === String(last.index + 1);
+  if (ends && last_leaf !== last?.leaf) rest.push(fault('its head has another last leaf'));
   yield rest;
 }
 

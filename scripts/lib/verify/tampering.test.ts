@@ -106,7 +106,7 @@ describe('tampering with a whole log', () => {
 
   it('with its checkpoints is said not to be excluded, and found by a head from outside', async () => {
     const cut = { ...shorter(35), checkpoints: GOOD.checkpoints.filter(({ size }) => size <= 32) };
-    expect((await check([cut])).unchecked).toEqual([`${HEAD_NOT_CHECKED} (${LOG})`]);
+    expect((await check([cut])).unchecked.map(({ what }) => what)).toEqual([`${HEAD_NOT_CHECKED} (${LOG})`]);
     const { verdict, first } = await check([cut], [headOf(GOOD)]);
     expect(verdict).toBe('tampering');
     expect(first).toMatchObject({ index: 35, last: 39 });
@@ -122,7 +122,9 @@ describe('tampering with a whole log', () => {
           }),
         );
         const forged = signTexts(LOG, texts, { every: EVERY });
-        expect((await check([forged])).unchecked).toEqual([`${HEAD_NOT_CHECKED} (${LOG})`]);
+        expect((await check([forged])).unchecked.map(({ what }) => what)).toEqual([
+          `${HEAD_NOT_CHECKED} (${LOG})`,
+        ]);
         const { verdict, first } = await check([forged], [headOf(GOOD, size)]);
         // What lies behind an older head it does not hold.
         expect(verdict).toBe(index < size ? 'tampering' : 'good');
@@ -150,7 +152,9 @@ describe('tampering with a whole log', () => {
   it('of another tenant is not read', async () => {
     const report = await check([FOREIGN]);
     expect(report).toMatchObject({ verdict: 'unchecked' });
-    expect(report.unchecked[0]).toBe('the source cannot be read: globex~0~1 is not a log of this tenant');
+    expect(report.unchecked[0]?.what).toBe(
+      'the source cannot be read: globex~0~1 is not a log of this tenant',
+    );
   });
 });
 
@@ -218,7 +222,7 @@ describe('tampering with checkpoints', () => {
     );
     expect(report.verdict).toBe('unchecked');
     expect(report.logs[0]!.covered).toBe(0);
-    expect(report.unchecked[0]).toContain(`${stranger.verifier.name}+${stranger.verifier.hash}`);
+    expect(report.unchecked[0]?.what).toContain(`${stranger.verifier.name}+${stranger.verifier.hash}`);
   });
 
   it('by taking the last ones away leaves records that nothing covers', async () => {

@@ -47,10 +47,16 @@ export interface Report {
   readonly first: Fault | null;
   readonly faults: readonly Fault[];
   /** What could not be checked, and what would have to be given. */
-  readonly unchecked: readonly string[];
+  readonly unchecked: readonly Doubt[];
   /** Intents that nothing closes, and closings that close nothing. */
   readonly intents: readonly Unpaired[];
   readonly closings: readonly Unpaired[];
+}
+
+/** What could not be checked: a log's head, a part that is not here, a signature, or what could not be read. */
+export interface Doubt {
+  readonly kind: 'head' | 'part' | 'signature' | 'source';
+  readonly what: string;
 }
 
 export const HEAD_NOT_CHECKED = 'head not checked: a cut or re-signed log cannot be excluded';
@@ -70,6 +76,10 @@ export async function verify(options: VerifyOptions): Promise<Report> {
   for (const [log, parts] of logs) {
     faults.push(...parts.flatMap((part) => part.faults), ...joints(parts));
     const report = reportOf(log, parts);
+    if (report.start > 0) {
+      const what = `${log} below ${report.start} is not here: give its archives with --bundle`;
+      unchecked.push({ kind: 'part', what });
+    }
     const beyond = parts.at(-1)!.beyond;
     const { found, why } = await meetBeyond(
       parts.at(-1)!,
@@ -95,10 +105,14 @@ export async function verify(options: VerifyOptions): Promise<Report> {
   const chained = chain(reports, logs, faults);
   const strangers = new Set(segments.flatMap((segment) => [...segment.strangers]));
   if (strangers.size > 0) {
-    unchecked.push(`signatures not checked: no verifier key was given for ${[...strangers].join(', ')}`);
+    const what = `signatures not checked: no verifier key was given for ${[...strangers].join(', ')}`;
+    unchecked.push({ kind: 'signature', what });
   }
   const unheld = chained.filter(({ head, records }) => head === null && records > 0);
-  if (unheld.length > 0) unchecked.push(`${HEAD_NOT_CHECKED} (${unheld.map(({ log }) => log).join(', ')})`);
+  if (unheld.length > 0) {
+    const what = `${HEAD_NOT_CHECKED} (${unheld.map(({ log }) => log).join(', ')})`;
+    unchecked.push({ kind: 'head', what });
+  }
   faults.sort((a, b) => byName(a.log, b.log));
   if (faults[0]) faults[0] = await narrowed(faults[0], options);
   return {
@@ -125,7 +139,7 @@ async function narrowed(fault: Fault, { sources, heads, gateway }: VerifyOptions
 class Reading {
   readonly requests = new Requests();
   readonly segments: Segment[] = [];
-  readonly unchecked: string[] = [];
+  readonly unchecked: Doubt[] = [];
   tenant: string | undefined;
   readonly #options: VerifyOptions;
   #records = 0;
@@ -164,7 +178,7 @@ class Reading {
       if (!(error instanceof Unreadable)) throw error;
       // What was read of the log is checked; that it ends here is nobody's tampering.
       if (check) this.segments.push(check.stop());
-      this.unchecked.push(`${name} cannot be read: ${error.message}`);
+      this.unchecked.push({ kind: 'source', what: `${name} cannot be read: ${error.message}` });
     }
   }
 
@@ -224,15 +238,16 @@ async function meetBeyond(
   beyond: readonly Head[],
   current: boolean,
   gateway: Gateway | undefined,
-): Promise<{ found: Fault[]; why: string[] }> {
+): Promise<{ found: Fault[]; why: Doubt[] }> {
   const found: Fault[] = [];
-  const why: string[] = [];
+  const why: Doubt[] = [];
   for (const head of beyond) {
     if (current) {
       const what = `records are missing: ${head.by} speaks of ${head.size}`;
       found.push({ log, index: end, last: head.size - 1, what });
     } else if (gateway === undefined) {
-      why.push(`${log} ends before ${head.by}, and only --gateway can say whether it leads there`);
+      const what = `${log} ends before ${head.by}, and only --gateway can say whether it leads there`;
+      why.push({ kind: 'head', what });
     } else if (tree !== undefined && !(await gateway.goesOn(tree, head))) {
       found.push({ log, index: 0, last: end - 1, what: `the records do not lead to what ${head.by} signed` });
     }

@@ -1,5 +1,5 @@
 import { FORMATS } from '../../governance/audit-query.ts';
-import { CosignatureBody } from '../../governance/proof-schemas.ts';
+import { CosignatureBody, HoldRequest } from '../../governance/proof-schemas.ts';
 import { ExplainRequest } from '../../governance/schemas.ts';
 import type { Operation, QueryKind } from './types.ts';
 
@@ -140,6 +140,28 @@ export const GOVERNANCE: readonly Operation[] = [
     resource: 'receipt',
     owner: 'issued',
     summary: 'Reads the record of one of the caller’s own requests.',
+  },
+  {
+    ...common,
+    id: 'governance.audit.hold.get',
+    path: '/governance/v1/audit/hold',
+    action: 'audit_read',
+    access: 'governed',
+    resource: 'audit',
+    owner: 'issued',
+    summary: 'Says whether the tenant’s records are held.',
+  },
+  {
+    ...common,
+    id: 'governance.audit.hold.set',
+    method: 'PUT',
+    path: '/governance/v1/audit/hold',
+    action: 'admin',
+    access: 'governed',
+    resource: 'audit',
+    body: HoldRequest,
+    owner: 'issued',
+    summary: 'Holds the tenant’s records, so that none is archived, or holds them no more.',
   },
   {
     ...common,
