@@ -21,7 +21,7 @@ const WORKERD_SETTINGS = {
   AUDIT_SQL_ENDPOINT: 'http://127.0.0.1:9/sql',
   AUDIT_ORIGIN: 'gateway.test',
   AUDIT_SIGNING_KEY: formatSignerKey(signerKey('gateway.test', new Uint8Array(32).fill(1))),
-  AUDIT_PSEUDONYM_KEY: `test:${Buffer.alloc(32, 1).toString('base64url')}`,
+  AUDIT_VAULT_KEYS: `test:${Buffer.alloc(32, 1).toString('base64url')}`,
 };
 
 export default defineConfig({

@@ -45,3 +45,8 @@ export const OWNER_SHARDS = 8;
 export function ownerIndexObject(tenant: string, shard: number): string {
   return `${tenant}~owners~${shard}`;
 }
+
+/** PersonalVault objects of a tenant; `core/personal.ts` says which keeps what. */
+export function personalVaultObject(tenant: string, shard: number): string {
+  return `${tenant}~vault~${shard}`;
+}

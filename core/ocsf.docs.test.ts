@@ -40,6 +40,7 @@ const RECORD: AuditRecord = {
   policy: 'policy',
   input: 'input',
   client: '203.0.113.0/24',
+  agent: 'p1.AAAAAAAAAAAAAAAAAAAAAA',
   count: 41,
   detail: { rows: 1 },
   was: { log: 'acme~0~0', index: 3, time: 5 },
@@ -86,15 +87,21 @@ const PLACES: readonly PlaceRow[] = (
     ['outcome.upstream_status', ['unmapped.outcome.upstream_status']],
     ['outcome.latency_ms', ['unmapped.outcome.latency_ms']],
     ['reasons', ['unmapped.reasons', 'status_detail'], '`status_detail` is text, with commas'],
-    [
-      'client',
-      ['src_endpoint.name'],
-      '`unknown` where the record has none: of identified callers it never has',
-    ],
+    ['client', ['src_endpoint.name'], '`unknown` where the record has none'],
     ['count', ['count'], 'how many requests a shared record stands for'],
-    ...['phase', 'decision', 'roles', 'action', 'dialect', 'intent', 'policy', 'input', 'detail', 'was'].map(
-      (member) => [member, [`unmapped.${member}`]] as const,
-    ),
+    ...[
+      'phase',
+      'decision',
+      'roles',
+      'action',
+      'dialect',
+      'intent',
+      'policy',
+      'input',
+      'agent',
+      'detail',
+      'was',
+    ].map((member) => [member, [`unmapped.${member}`]] as const),
   ] as const
 ).map(
   ([member, attributes, note]: readonly [string, readonly string[], string?]): PlaceRow => [

@@ -215,14 +215,28 @@ function userOf(actor: Actor | undefined): object {
 /** Everything of a record that has no attribute, by its own name. */
 function unmappedOf(record: AuditRecord, leaf: string, kind: OcsfClass): object {
   const { phase, decision, reasons, correlation, roles, action, dialect, resource, outcome } = record;
-  const { intent, policy, input, detail, was } = record;
+  const { intent, policy, input, agent, detail, was } = record;
   const { status: _, ...measured } = outcome ?? {};
   const { ids, ...counted } = resource ?? {};
   // An authentication has neither an API nor resources.
   const apart = kind === AUTHENTICATION ? { operation: record.operation, ids } : {};
   return {
     leaf,
-    ...{ phase, decision, reasons, correlation, roles, action, dialect, intent, policy, input, detail, was },
+    ...{
+      phase,
+      decision,
+      reasons,
+      correlation,
+      roles,
+      action,
+      dialect,
+      intent,
+      policy,
+      input,
+      agent,
+      detail,
+      was,
+    },
     outcome: outcome && measured,
     resource: Object.keys(counted).length === 0 ? undefined : counted,
     ...apart,

@@ -70,8 +70,10 @@ export interface RecordMembers {
   readonly policy?: string;
   /** Hex SHA-256 of the canonical policy input, personal values replaced by tokens. */
   readonly input?: string;
-  /** A stranger's address, cut to /24 or /48; `loopback` on the loopback transport. */
+  /** The client's address as a token; a stranger's is cut to /24 or /48; `loopback` on the loopback transport. */
   readonly client?: string;
+  /** The user agent as a token. Absent of strangers, and of requests that were refused before the gate or by it. */
+  readonly agent?: string;
   /** How many requests a coalesced record stands for; absent means one. */
   readonly count?: number;
   /** Facts of an `event`, and of an `invalid_request` the place of the fault. */

@@ -2,6 +2,7 @@
  * What crosses between the Worker and its Durable Objects: plain data both ways, results and never custom
  * errors (an error's class does not survive RPC). An exception means that the object could not answer.
  */
+import type { SealedValue } from './personal.ts';
 import type { Place, RecordMembers } from './record.ts';
 
 // ---- ActorGate -------------------------------------------------------------------------------------------
@@ -128,4 +129,30 @@ export interface OwnerIndexRpc {
   owned(kind: OwnedKind, ids: readonly string[]): Promise<boolean[]>;
   /** What was registered with an id; empty when that was nothing, `null` when the id is not owned. */
   detail(kind: OwnedKind, id: string): Promise<string | null>;
+}
+
+// ---- PersonalVault ---------------------------------------------------------------------------------------
+
+/** A value by its lookups, one for each key of the vault, the current one first. */
+export type Lookups = readonly string[];
+
+export interface PersonalVaultRpc {
+  /** The tokens of values, in order; `null`: there is none yet. */
+  find(values: readonly Lookups[]): Promise<(string | null)[]>;
+  /** Durable when it returns. The tokens that the values have, in order: one that was known keeps its own. */
+  keep(
+    tenant: string,
+    values: readonly { readonly sealed: SealedValue; readonly lookups: Lookups }[],
+  ): Promise<string[]>;
+  /** The encrypted values of tokens, in order; `null`: it has been erased, or never was. */
+  read(tokens: readonly string[]): Promise<(string | null)[]>;
+  /** Forgets values. `copies`: whether the database has forgotten them, too, or will as soon as it can be reached. */
+  erase(values: readonly Lookups[]): Promise<Erased>;
+  /** Goes on with what its alarm does: copies, and values that an old key encrypts. */
+  wake(): Promise<void>;
+}
+
+export interface Erased {
+  readonly tokens: readonly string[];
+  readonly copies: 'removed' | 'pending';
 }

@@ -153,7 +153,7 @@ test('start shows where everything is, tokens come alone, and Ctrl-C leaves noth
     );
   expect(await (await fetch(`${gateway}/`)).json()).toEqual([
     'AUDIT_ORIGIN',
-    'AUDIT_PSEUDONYM_KEY',
+    'AUDIT_VAULT_KEYS',
     'AUDIT_READER_URL',
     'AUDIT_SIGNING_KEY',
     'AUDIT_SQL_ENDPOINT',

@@ -16,6 +16,7 @@ const ALL = [
   '0007_checkpoints',
   '0009_recovery',
   '0010_archives',
+  '0011_personal',
 ];
 
 let cluster: Cluster;

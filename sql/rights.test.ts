@@ -106,6 +106,8 @@ const READERS_ONLY = [
   'select * from audit.cosignature',
   'select * from audit.archive',
   'select * from audit.hold',
+  'select * from audit.personal',
+  'select * from audit.retired_key',
   `select audit.leaf_hash('')`,
   'insert into audit.record (log, index, at, canonical) values (null, null, null, null) returning canonical',
 ];
@@ -117,6 +119,9 @@ const WRITERS_ONLY = [
   `select audit.leaf_at('acme~0~1', 0)`,
   `select * from audit.stored_records('acme~0~1', 0)`,
   `select audit.set_hold('acme', true, 'why', 'request')`,
+  `select audit.copy_personal('acme', '[]', '[]')`,
+  `select audit.tenants_to_rekey('v1')`,
+  `select audit.retire_key('k1', 'request')`,
   'select audit.ensure_partitions()',
   `select audit.last_checkpoint('acme~0~1')`,
   `select audit.store_checkpoint('acme~0~1', 1, sha256(''), '')`,
@@ -297,16 +302,19 @@ describe('everybody else', () => {
     );
     expect(rows.map(({ proname }) => proname).sort()).toEqual([
       'append_batch',
+      'copy_personal',
       'ensure_partitions',
       'last_checkpoint',
       'leaf_at',
       'log_state',
       'migrations',
       'quarantine',
+      'retire_key',
       'set_hold',
       'store_checkpoint',
       'store_cosignature',
       'stored_records',
+      'tenants_to_rekey',
     ]);
     for (const { proconfig } of rows) expect(proconfig).toContain('search_path=pg_catalog, audit, pg_temp');
   });

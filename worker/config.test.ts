@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatSignerKey, formatVerifierKey, signerKey, verifierKey } from '../core/note.ts';
+import { vaultKey } from '../core/personal.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -28,7 +29,7 @@ const LOOPBACK: { readonly [name: string]: string } = {
   AUDIT_SQL_ENDPOINT: 'http://127.0.0.1:9007/sql',
   AUDIT_ORIGIN: 'audit.example.com',
   AUDIT_SIGNING_KEY: formatSignerKey(SIGNER),
-  AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
+  AUDIT_VAULT_KEYS: `v1:${Buffer.alloc(32, 7).toString('base64url')}`,
 };
 
 const EDGE: { readonly [name: string]: string } = {
@@ -57,7 +58,8 @@ describe('readConfig', () => {
     const config = readConfig(LOOPBACK);
     expect(config.RATE_LIMIT_REQUESTS).toBe(100);
     expect(config.REQUIRE_CONTEXT_HEADERS).toBe(false);
-    expect(config.AUDIT_PSEUDONYM_KEY).toEqual({ id: 'k1', key: new Uint8Array(32).fill(7) });
+    expect(config.AUDIT_VAULT_KEYS).toEqual([vaultKey('v1', new Uint8Array(32).fill(7))]);
+    expect(config.AUDIT_PSEUDONYM_KEY).toBeUndefined();
     expect(problems(EDGE)).toEqual([]);
     expect(readConfig(EDGE).AUDIT_SQL_ENDPOINT).toBeUndefined();
   });
@@ -81,11 +83,7 @@ describe('readConfig', () => {
     ['AUDIT_WRITER_URL', 'mysql://127.0.0.1/x', 'AUDIT_WRITER_URL is not a postgresql:// URL'],
     ['ORPHAN_AFTER_MS', '60000', 'ORPHAN_AFTER_MS is below UPSTREAM_TIMEOUT_MS + 60000'],
     ['MAX_INFLIGHT_ANSWER_BYTES', '2048', 'MAX_ANSWER_BYTES is above MAX_INFLIGHT_ANSWER_BYTES'],
-    [
-      'AUDIT_PSEUDONYM_KEY',
-      'k1:short',
-      'AUDIT_PSEUDONYM_KEY is not `<key id>:<32 or more bytes, base64url>`',
-    ],
+    ['AUDIT_VAULT_KEYS', 'k1:short', 'AUDIT_VAULT_KEYS[0] is not `<key id>:<32 or more bytes, base64url>`'],
   ])('refuses %s = %s', (name, value, problem) => {
     expect(problems({ ...LOOPBACK, [name]: value })).toContain(problem);
   });

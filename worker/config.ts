@@ -3,7 +3,10 @@ import { signingProblems } from './signing.ts';
 
 // The only place that reads settings; the table of them is in settings.ts.
 
-export type Config = Omit<Values, 'AUDIT_SQL_ENDPOINT'> & { readonly AUDIT_SQL_ENDPOINT: string | undefined };
+/** Settings that may be left out. */
+type Optional = 'AUDIT_SQL_ENDPOINT' | 'AUDIT_PSEUDONYM_KEY';
+
+export type Config = Omit<Values, Optional> & { readonly [K in Optional]: Values[K] | undefined };
 
 /** What is wrong with the settings, by name. Values are never among it: some are secrets. */
 export class ConfigError extends Error {

@@ -2,11 +2,13 @@ import tenants from '#tenants';
 import { ActorGateObject } from '../durable-objects/actor-gate/actor-gate.ts';
 import { AuditLogObject } from '../durable-objects/audit-log/audit-log.ts';
 import { OwnerIndexObject } from '../durable-objects/owner-index/owner-index.ts';
+import { PersonalVaultObject } from '../durable-objects/personal-vault/personal-vault.ts';
 import { createApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { log, logNamed } from './log.ts';
-import { auditLogSettings, buildParts, OWNER_RETENTION_MS } from './parts.ts';
+import { auditLogSettings, buildParts, OWNER_RETENTION_MS, personalVaultSettings } from './parts.ts';
 import { Problem, renderProblem } from './problem.ts';
+import { wakeVaults } from './rekey.ts';
 import { handlers } from './routes/index.ts';
 import { ensurePartitions, probes } from './routes/probes.ts';
 import { readDeployed } from './tenants.ts';
@@ -28,6 +30,12 @@ export class AuditLog extends AuditLogObject<Env> {
 export class OwnerIndex extends OwnerIndexObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env, { retentionMs: OWNER_RETENTION_MS });
+  }
+}
+
+export class PersonalVault extends PersonalVaultObject<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env, personalVaultSettings(config(env)), DEPS);
   }
 }
 
@@ -67,12 +75,17 @@ export default {
     return answer;
   },
 
-  /** Months ahead, so that no insert ever meets a missing partition. */
+  /** Months ahead, so that no insert ever meets a missing partition; and values that an old key still encrypts. */
   async scheduled(_controller, env) {
     try {
       await ensurePartitions(config(env));
     } catch {
       log('partitions_failed', { failure: 'could not be created; the audit log goes on trying' });
+    }
+    try {
+      await wakeVaults(config(env), env);
+    } catch {
+      log('rekey_failed', {});
     }
   },
 } satisfies ExportedHandler<Env>;

@@ -90,6 +90,18 @@ export const EVENTS = {
     remedy:
       '`not_an_extension`, `not_signed_here`, `another_checkpoint` and `sql_AL003`: the stored checkpoint contradicts the log; find out who wrote it. `not_packed`, `not_taken_in`, `key_not_covered`, `another_epoch`, `busy`: none, it passes. Else as audit_flush_failed.',
   },
+  vault_copy_failed: {
+    fields: ['failures'],
+    means: 'Personal values, or what was erased of them, could not be copied to Postgres. It is tried again.',
+    remedy:
+      'As audit_flush_failed. Until it succeeds, a value that was erased may still lie there, encrypted.',
+  },
+  rekey_failed: {
+    fields: [],
+    means:
+      'Which personal values an old key still encrypts could not be looked up. It is tried again the next night.',
+    remedy: 'None, unless a key is to be taken out: look at the database then.',
+  },
   audit_recovered: {
     fields: ['log', 'size'],
     means: 'A log and Postgres agree again.',

@@ -1,7 +1,8 @@
 import { pooled } from '../core/ids.ts';
-import type { ActorGateRpc, AuditLogRpc, OwnedKind, OwnerIndexRpc } from '../core/rpc.ts';
+import type { ActorGateRpc, AuditLogRpc, OwnedKind, OwnerIndexRpc, PersonalVaultRpc } from '../core/rpc.ts';
 import type { AuditLogSettings } from '../durable-objects/audit-log/settings.ts';
-import { keyedPseudonyms } from './audit/personal.ts';
+import type { PersonalVaultSettings } from '../durable-objects/personal-vault/personal-vault.ts';
+import { personalVaults } from './audit/personal.ts';
 import { Recorder } from './audit/recorder.ts';
 import { createVerifier } from './auth/verify.ts';
 import type { Config } from './config.ts';
@@ -9,6 +10,7 @@ import { createGate } from './gate.ts';
 import { createAuditReader } from './governance/audit-reader.ts';
 import { createCheckpoints } from './governance/checkpoints.ts';
 import { createHolds } from './governance/holds.ts';
+import { createSubjects } from './governance/subjects.ts';
 import type { Homes } from './mem0/home.ts';
 import { InflightBytes } from './mem0/inflight.ts';
 import { Upstream } from './mem0/upstream.ts';
@@ -44,16 +46,26 @@ export function auditLogSettings(config: Config): AuditLogSettings {
   };
 }
 
+export function personalVaultSettings(config: Config): PersonalVaultSettings {
+  return {
+    keys: config.AUDIT_VAULT_KEYS,
+    writerUrl: config.AUDIT_WRITER_URL,
+    endpoint: config.AUDIT_SQL_ENDPOINT,
+  };
+}
+
 /** The parts that do I/O, wired to this deployment's bindings and settings. */
 export function buildParts(config: Config, silos: Silos, env: Env): Parts {
   const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
-  const { id, key } = config.AUDIT_PSEUDONYM_KEY;
   const auditLog = (name: string) => env.AUDIT_LOG.getByName(name) as unknown as AuditLogRpc;
   return {
     config,
     inflight,
     bodies: new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES),
-    personal: keyedPseudonyms(id, key),
+    personal: personalVaults({
+      object: (name) => env.PERSONAL_VAULT.getByName(name) as unknown as PersonalVaultRpc,
+      keys: config.AUDIT_VAULT_KEYS,
+    }),
     patience: { recordMs: 10_000, outcomeMs: 60_000 },
     recorder: new Recorder({ object: auditLog, shards: config.AUDIT_SHARDS }),
     auditReader: createAuditReader({
@@ -68,6 +80,11 @@ export function buildParts(config: Config, silos: Silos, env: Env): Parts {
       endpoint: config.AUDIT_SQL_ENDPOINT,
       shards: config.AUDIT_SHARDS,
       object: auditLog,
+    }),
+    subjects: createSubjects({
+      readerUrl: config.AUDIT_READER_URL,
+      writerUrl: config.AUDIT_WRITER_URL,
+      endpoint: config.AUDIT_SQL_ENDPOINT,
     }),
     holds: createHolds({
       readerUrl: config.AUDIT_READER_URL,

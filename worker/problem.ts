@@ -40,6 +40,7 @@ export const PROBLEMS = {
   keys_unavailable: [503, 'Tokens cannot be verified at the moment', 'Try again later.'],
   gate_unavailable: [503, 'The rate limit cannot be checked at the moment', 'Try again later.'],
   owners_unavailable: [503, 'Ownership cannot be checked at the moment', 'Try again later.'],
+  vault_unavailable: [503, 'Personal values cannot be replaced at the moment', 'Try again later.'],
   audit_unavailable: [503, 'The request could not be recorded, so it is refused', 'Try again later.'],
   audit_unreadable: [503, 'The audit log cannot be read at the moment', 'Try again later.'],
   proof_unavailable: [503, 'The proof cannot be made at the moment', 'Try again later.'],

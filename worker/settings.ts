@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { vaultKey } from '../core/personal.ts';
 import { issuersSchema } from './auth/issuers.ts';
 import { gatewayOrigin, signingKeys, witnessKeys } from './signing.ts';
 
@@ -63,6 +64,14 @@ const namedKey = z
       key: new Uint8Array(Buffer.from(value.slice(colon + 1), 'base64url')),
     };
   });
+
+/** Keys of the vaults, the current one first; no id twice. */
+const vaultKeys = z
+  .string()
+  .transform((text) => text.split(/\s+/).filter((word) => word !== ''))
+  .pipe(z.array(namedKey).min(1, 'holds no key').max(8, 'holds more than 8 keys'))
+  .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'has two keys of one id')
+  .transform((keys) => keys.map(({ id, key }) => vaultKey(id, key)));
 
 export const MINUTE = 60_000;
 
@@ -203,11 +212,18 @@ export const SETTINGS = {
     url: true,
     text: "Where SQL over HTTP is answered, when it is not at Neon's own address for the host of the connection string.",
   }),
+  AUDIT_VAULT_KEYS: setting({
+    type: '`<key id>:<base64url>` …',
+    schema: vaultKeys,
+    secret: true,
+    text: 'The keys, at least 32 bytes each, under which the personal vaults keep what the tokens of the audit log stand for, separated by spaces. The first one encrypts; the others open what it has not yet encrypted again.',
+  }),
   AUDIT_PSEUDONYM_KEY: setting({
     type: '`<key id>:<base64url>`',
     schema: namedKey,
+    default: null,
     secret: true,
-    text: 'The key, at least 32 bytes, under which entity ids become pseudonyms in the audit log.',
+    text: 'The key of the pseudonyms that stood for entity ids in records before there were vaults; with it those records are found by value. Without any, leave it out.',
   }),
   AUDIT_ORIGIN: setting({
     type: 'host and path',

@@ -132,7 +132,8 @@ export async function startWorker(
       AUDIT_SQL_ENDPOINT: neon.url,
       AUDIT_ORIGIN: auditOrigin(secrets),
       AUDIT_SIGNING_KEY: secrets.signingKey,
-      AUDIT_PSEUDONYM_KEY: secrets.pseudonymKey,
+      AUDIT_VAULT_KEYS: secrets.vaultKey,
+      ...(secrets.pseudonymKey === undefined ? {} : { AUDIT_PSEUDONYM_KEY: secrets.pseudonymKey }),
     },
   });
   return {

@@ -13,7 +13,9 @@ export interface Secrets {
   readonly stateId: string;
   readonly mem0ApiKey: string;
   /** `<key id>:<base64url>`, as the gateway reads it. */
-  readonly pseudonymKey: string;
+  readonly vaultKey: string;
+  /** The same, of a state from before there were vaults. */
+  readonly pseudonymKey?: string;
   /** The key that signs checkpoints, as the gateway reads it. */
   readonly signingKey: string;
   /** By the client's id. */
@@ -52,12 +54,16 @@ export async function keptSecrets(file: string): Promise<Secrets> {
   }
   try {
     const kept = JSON.parse(text) as Secrets;
-    // A state from before checkpoints has no key for them.
-    const secrets = { ...kept, signingKey: kept.signingKey ?? createSigningKey(auditOrigin(kept)) };
-    if (kept.signingKey === undefined) await keep(file, secrets);
-    const { stateId, mem0ApiKey, pseudonymKey, signingKey } = secrets;
+    // A state from before checkpoints, or vaults, has no key for them.
+    const secrets = {
+      ...kept,
+      signingKey: kept.signingKey ?? createSigningKey(auditOrigin(kept)),
+      vaultKey: kept.vaultKey ?? createVaultKey(),
+    };
+    if (kept.signingKey === undefined || kept.vaultKey === undefined) await keep(file, secrets);
+    const { stateId, mem0ApiKey, vaultKey, signingKey } = secrets;
     const complete =
-      [stateId, mem0ApiKey, pseudonymKey, signingKey].every(
+      [stateId, mem0ApiKey, vaultKey, signingKey].every(
         (value) => typeof value === 'string' && value !== '',
       ) && clients(secrets).every(({ secret }) => secret !== '');
     if (complete) return secrets;
@@ -82,6 +88,10 @@ function createSigningKey(origin: string): string {
   return formatSignerKey(signerKey(origin, randomBytes(32)));
 }
 
+function createVaultKey(): string {
+  return `v1:${randomBytes(32).toString('base64url')}`;
+}
+
 function createSecrets(): Secrets {
   const random = () => randomBytes(24).toString('base64url');
   const ids = TENANTS.flatMap((tenant) => ROLES.map((role) => clientId(tenant, role)));
@@ -90,7 +100,7 @@ function createSecrets(): Secrets {
     stateId,
     signingKey: createSigningKey(auditOrigin({ stateId })),
     mem0ApiKey: random(),
-    pseudonymKey: `k1:${randomBytes(32).toString('base64url')}`,
+    vaultKey: createVaultKey(),
     clientSecrets: Object.fromEntries(ids.map((id) => [id, random()])),
   };
 }

@@ -31,7 +31,7 @@ await command({
       type: 'string',
       value: 'NAME',
       multiple: true,
-      help: 'make it at random: AUDIT_PSEUDONYM_KEY, AUDIT_SIGNING_KEY',
+      help: 'make it at random: AUDIT_VAULT_KEYS, AUDIT_SIGNING_KEY',
     },
     replace: { type: 'boolean', default: false, help: 'generate also what is set already' },
     'dry-run': { type: 'boolean', default: false, help: 'check everything and set nothing' },

@@ -41,3 +41,14 @@ async function ask(question: string, output: NodeJS.WritableStream): Promise<str
     terminal.close();
   }
 }
+
+/**
+ * Whether a word was typed once more, exactly. Ctrl-C is a no.
+ * @throws CommandError without a terminal.
+ */
+export async function typed(question: string, word: string): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new CommandError('There is no terminal to ask at: add `--yes`.');
+  const answer = await ask(`${question}: `, process.stderr);
+  if (answer === undefined) process.stderr.write('\n');
+  return answer === word;
+}

@@ -67,7 +67,7 @@ beforeAll(async () => {
     AUDIT_WRITER_URL: database.url('audit_writer'),
     AUDIT_READER_URL: database.url('audit_reader'),
     AUDIT_SIGNING_KEY: formatSignerKey(signerKey('audit.example.com', randomBytes(32))),
-    AUDIT_PSEUDONYM_KEY: `k1:${randomBytes(32).toString('base64url')}`,
+    AUDIT_VAULT_KEYS: `v1:${randomBytes(32).toString('base64url')}`,
   };
 });
 beforeEach(async () => {

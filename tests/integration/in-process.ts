@@ -6,8 +6,9 @@ import type { AppendAnswer, AppendEntry, GateAnswer } from '../../core/rpc.ts';
 import { AuditMachine } from '../../durable-objects/audit-log/machine.ts';
 import { SETTINGS } from '../../durable-objects/audit-log/testing/entries.ts';
 import { MemoryStore } from '../../durable-objects/audit-log/testing/store.ts';
+import { MemoryVaults } from '../../durable-objects/personal-vault/testing/memory.ts';
 import { createApp } from '../../worker/app.ts';
-import { keyedPseudonyms } from '../../worker/audit/personal.ts';
+import { personalVaults } from '../../worker/audit/personal.ts';
 import { Recorder } from '../../worker/audit/recorder.ts';
 import { createVerifier } from '../../worker/auth/verify.ts';
 import { readConfig } from '../../worker/config.ts';
@@ -60,6 +61,7 @@ export class Bench {
   mem0: (request: Request) => Promise<Response> = async () => Response.json({ results: [] });
   readonly asked: Request[] = [];
   readonly background: Promise<unknown>[] = [];
+  readonly vaults = new MemoryVaults();
   policy = policy;
   auditReader: AuditReader = {
     page: async () => ({ rows: [], logs: [] }),
@@ -116,7 +118,10 @@ export class Bench {
       bodies,
       policy: this.policy,
       patience: { recordMs: 150, outcomeMs: 300 },
-      personal: keyedPseudonyms(config.AUDIT_PSEUDONYM_KEY.id, config.AUDIT_PSEUDONYM_KEY.key),
+      personal: personalVaults({
+        object: (name) => this.vaults.object(name),
+        keys: config.AUDIT_VAULT_KEYS,
+      }),
       recorder: new Recorder({
         object: (name) => ({
           append: async (entries) => this.append(name, entries),
@@ -130,6 +135,7 @@ export class Bench {
         ...{ cosigned: notAsked, keepCosignature: notAsked },
       },
       holds: { last: notAsked, set: notAsked },
+      subjects: { records: notAsked, retired: notAsked, retire: notAsked },
       verifier: createVerifier(config.ISSUERS, { fetch: async () => this.keys(), maxStaleMs: 0 }),
       gate: { windowMs: 60_000, admit: () => this.gate() },
       owners: { register: async () => undefined, owned: async () => false, detail: async () => undefined },
@@ -193,5 +199,5 @@ const EDGE = {
   AUDIT_READER_URL: 'postgresql://reader@db.example.com/audit',
   AUDIT_ORIGIN: 'audit.example.com',
   AUDIT_SIGNING_KEY: formatSignerKey(signerKey('audit.example.com', new Uint8Array(32).fill(3))),
-  AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 3).toString('base64url')}`,
+  AUDIT_VAULT_KEYS: `v1:${Buffer.alloc(32, 3).toString('base64url')}`,
 };

@@ -114,6 +114,37 @@ describe('other parts failing', () => {
     expect((await bench.send('/memories?bogus=1')).status).toBe(400);
   });
 
+  it.each([
+    ['a read', LIST, {}],
+    ['a change', '/memories', ADD],
+  ])(
+    'the vault, under %s: 503, nothing forwarded, recorded without the client',
+    async (_what, path, options) => {
+      bench.vaults.down = true;
+      const answer = await bench.send(path, { ...options, headers: { 'user-agent': 'tests/1.0' } });
+      expect(answer.status).toBe(503);
+      expect(await codeOf(answer)).toBe('vault_unavailable');
+      expect(bench.asked).toEqual([]);
+      const [record, ...others] = bench.records();
+      expect(others).toEqual([]);
+      expect(record).toMatchObject({ phase: 'outcome', reasons: ['role_admin', 'vault_unavailable'] });
+      expect(record).not.toHaveProperty('client');
+      expect(JSON.stringify(record)).not.toContain('203.0.113');
+    },
+  );
+
+  it('the vault, that goes away behind Mem0’s answer to a read: the answer is not released', async () => {
+    bench.mem0 = async () => {
+      bench.vaults.down = true;
+      return Response.json({ results: [] });
+    };
+    const answer = await bench.send(LIST);
+    expect(answer.status).toBe(503);
+    expect(bench.records()).toMatchObject([
+      { outcome: { result: 'failure' }, reasons: ['role_admin', 'vault_unavailable'] },
+    ]);
+  });
+
   it('the key set: 503 and never 401, because the token may be good', async () => {
     bench.keys = () => new Response('down', { status: 500 });
     const answer = await bench.send(LIST);

@@ -89,7 +89,7 @@ export async function startRig({
     AUDIT_SQL_ENDPOINT: neon.url,
     AUDIT_ORIGIN: 'gateway.test',
     AUDIT_SIGNING_KEY: formatSignerKey(signerKey('gateway.test', randomBytes(32))),
-    AUDIT_PSEUDONYM_KEY: `k1:${randomBytes(32).toString('base64url')}`,
+    AUDIT_VAULT_KEYS: `v1:${randomBytes(32).toString('base64url')}`,
     AUDIT_FLUSH_INTERVAL_MS: '50',
     RATE_LIMIT_REQUESTS: '100000',
     RATE_LIMIT_ADMIN_REQUESTS: '100000',

@@ -11,7 +11,7 @@ const SECRETS = {
   MEM0_API_KEY: 'hunter2-of-mem0',
   AUDIT_WRITER_URL: `postgresql://audit_writer:${PASSWORD}@db.example.com/audit`,
   AUDIT_READER_URL: `postgresql://audit_reader:${PASSWORD}@db.example.com/audit`,
-  AUDIT_PSEUDONYM_KEY: `k1:${Buffer.from('hunter2'.repeat(5)).toString('base64url')}`,
+  AUDIT_VAULT_KEYS: `v1:${Buffer.from('hunter2'.repeat(5)).toString('base64url')}`,
   AUDIT_SIGNING_KEY: formatSignerKey(signerKey('audit.example.com', Buffer.from('hunter2!'.repeat(4)))),
 };
 const NAMES = Object.keys(SECRETS);
@@ -101,19 +101,19 @@ describe('npm run secrets', () => {
     expect(await wrangler.calls()).toEqual([]);
   });
 
-  const generate = ['--only', 'AUDIT_PSEUDONYM_KEY', '--generate', 'AUDIT_PSEUDONYM_KEY'];
+  const generate = ['--only', 'AUDIT_VAULT_KEYS', '--generate', 'AUDIT_VAULT_KEYS'];
 
   it('makes a key that it does not show', async () => {
     await wrangler.answer({ 'secret list': { stdout: '[]' } });
     const { stdout } = await secrets(generate);
-    const made = JSON.parse((await wrangler.calls())[1]!.stdin).AUDIT_PSEUDONYM_KEY as string;
+    const made = JSON.parse((await wrangler.calls())[1]!.stdin).AUDIT_VAULT_KEYS as string;
     expect(made).toMatch(/^k\d{8}:[A-Za-z0-9_-]{43}$/);
-    expect(stdout).toBe('set AUDIT_PSEUDONYM_KEY\n');
+    expect(stdout).toBe('set AUDIT_VAULT_KEYS\n');
   });
 
   it('replaces a key that nobody can read back only when told to', async () => {
     await wrangler.answer({
-      'secret list': { stdout: '[{"name":"AUDIT_PSEUDONYM_KEY","type":"secret_text"}]' },
+      'secret list': { stdout: '[{"name":"AUDIT_VAULT_KEYS","type":"secret_text"}]' },
     });
     expect((await secrets(generate)).stderr).toContain('add --replace');
     expect((await wrangler.calls()).map(({ args }) => args[1])).toEqual(['list']);

@@ -10,6 +10,12 @@ import type { Transport } from '../pipeline/transport.ts';
 import type { PolicyDecision } from '../policy/policy.ts';
 import type { Problem } from '../problem.ts';
 
+/** What a record says of the client. */
+export interface ClientTokens {
+  readonly client?: string;
+  readonly agent?: string;
+}
+
 /** What is known of a request when it is recorded; everything but the transport may be missing. */
 export interface Known {
   readonly transport: Transport;
@@ -20,6 +26,8 @@ export interface Known {
   /** Ids that the request touched, personal ones as tokens. */
   readonly touched: readonly string[];
   readonly cut: boolean;
+  /** Address and user agent, as tokens. */
+  readonly client?: ClientTokens | undefined;
   readonly problem?: Problem | undefined;
   readonly status?: number | undefined;
   /** What came of the calls to Mem0 that were made. */
@@ -101,7 +109,8 @@ function strangerEntry(known: Known, key: string, decision: Decision, outcome: O
 
 type Common = Omit<RecordMembers, 'phase' | 'decision' | 'reasons'>;
 
-function common({ transport, identity, session, operation, decision, touched, cut }: Known): Common {
+function common(known: Known): Common {
+  const { transport, identity, session, operation, decision, touched, cut, client } = known;
   const resource = touchedIds(touched);
   return {
     v: 1,
@@ -118,6 +127,7 @@ function common({ transport, identity, session, operation, decision, touched, cu
     session,
     policy: decision?.digest,
     input: decision?.input,
+    ...client,
   };
 }
 

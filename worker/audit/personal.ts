@@ -1,27 +1,211 @@
 import { createHmac } from 'node:crypto';
+import { personalVaultObject } from '../../core/names.ts';
+import {
+  lookupOf,
+  openPersonal,
+  type PersonalValue,
+  sealPersonal,
+  tokenShard,
+  type VaultKey,
+  vaultShard,
+} from '../../core/personal.ts';
+import type { Erased, PersonalVaultRpc } from '../../core/rpc.ts';
+import { within } from '../gate.ts';
+import { Problem } from '../problem.ts';
 
-/** What is personal in a request: an id of a user, agent, run or app, by its kind. */
-export interface PersonalValue {
-  readonly kind: string;
-  readonly value: string;
+/** A vault did not answer. Says nothing of what it was asked. */
+export class VaultUnavailable extends Error {
+  constructor() {
+    super('a personal vault did not answer');
+    this.name = 'VaultUnavailable';
+  }
 }
 
-/** Replaces personal values by tokens before they reach a record or a digest. */
+/** Replaces personal values by tokens before they reach a record or a digest. Everything throws VaultUnavailable. */
 export interface Personal {
-  /** The tokens of the values, in order. The same value of a tenant has the same token. */
+  /** The tokens of the values, in order, and durable. The same value of a tenant has the same token until it is erased. */
   tokens(tenant: string, values: readonly PersonalValue[]): Promise<readonly string[]>;
+  /** The tokens that the values have, in order; `null`: it has none. Makes none. */
+  known(tenant: string, values: readonly PersonalValue[]): Promise<readonly (string | null)[]>;
+  /** The values of tokens that have one. */
+  resolve(tenant: string, tokens: readonly string[]): Promise<ReadonlyMap<string, PersonalValue>>;
+  /** Forgets values. */
+  erase(tenant: string, values: readonly PersonalValue[]): Promise<Erased>;
+}
+
+export interface PersonalOptions {
+  readonly object: (name: string) => PersonalVaultRpc;
+  /** The first one encrypts. */
+  readonly keys: readonly VaultKey[];
+  readonly now?: () => number;
+}
+
+/** What made pseudonyms before there were vaults. */
+export interface PseudonymKey {
+  readonly id: string;
+  readonly key: Uint8Array;
+}
+
+const VAULT_TIMEOUT_MS = 5000;
+
+/** Within this an isolate forgets what was erased. */
+export const CACHE_MS = 60_000;
+const CACHED_VALUES = 10_000;
+
+/** The vaults of all tenants, as one isolate uses them. */
+export function personalVaults({ object, keys, now = Date.now }: PersonalOptions): Personal {
+  const cache = new TokenCache(now);
+  const ask = async <T>(call: Promise<T>): Promise<T> => {
+    const answer = await within(
+      VAULT_TIMEOUT_MS,
+      call.then((value) => ({ value })),
+    ).catch(() => undefined);
+    if (answer === undefined) throw new VaultUnavailable();
+    return answer.value;
+  };
+  const lookups = (tenant: string, value: PersonalValue) => keys.map((key) => lookupOf(key, tenant, value));
+
+  /** Asks each object for its part of the values, side by side, and puts the answers in order. */
+  const each = async <T>(
+    tenant: string,
+    values: readonly PersonalValue[],
+    call: (vault: PersonalVaultRpc, some: readonly PersonalValue[]) => Promise<readonly T[]>,
+  ): Promise<T[]> => {
+    const groups = Map.groupBy(values.keys(), (at) => vaultShard(values[at]!));
+    const answers: T[] = [];
+    await Promise.all(
+      [...groups].map(async ([shard, places]) => {
+        const some = places.map((at) => values[at]!);
+        const found = await call(object(personalVaultObject(tenant, shard)), some);
+        for (const [i, at] of places.entries()) answers[at] = found[i]!;
+      }),
+    );
+    return answers;
+  };
+
+  const find = (tenant: string, values: readonly PersonalValue[]) =>
+    each(tenant, values, (vault, some) => ask(vault.find(some.map((value) => lookups(tenant, value)))));
+
+  return {
+    async tokens(tenant, values) {
+      const tokens = new Map<string, string>();
+      const missing = new Map<string, PersonalValue>();
+      for (const value of values) {
+        const token = cache.get(tenant, value);
+        if (token === undefined) missing.set(keyOf(tenant, value), value);
+        else tokens.set(keyOf(tenant, value), token);
+      }
+      const asked = now();
+      const learn = (value: PersonalValue, token: string) => {
+        tokens.set(keyOf(tenant, value), token);
+        cache.set(tenant, value, token, asked);
+      };
+      const wanted = [...missing.values()];
+      const found = wanted.length === 0 ? [] : await find(tenant, wanted);
+      for (const [at, token] of found.entries()) if (token !== null) learn(wanted[at]!, token);
+      const fresh = wanted.filter((_, at) => found[at] === null);
+      const kept = await each(tenant, fresh, async (vault, some) => {
+        const values = await Promise.all(
+          some.map(async (value) => ({
+            sealed: await sealPersonal(keys[0]!, tenant, value),
+            lookups: lookups(tenant, value),
+          })),
+        );
+        return ask(vault.keep(tenant, values));
+      });
+      for (const [at, token] of kept.entries()) learn(fresh[at]!, token);
+      return values.map((value) => tokens.get(keyOf(tenant, value))!);
+    },
+
+    known: find,
+
+    async resolve(tenant, tokens) {
+      const groups = Map.groupBy(new Set(tokens), tokenShard);
+      groups.delete(undefined);
+      const values = new Map<string, PersonalValue>();
+      await Promise.all(
+        [...groups].map(async ([shard, some]) => {
+          const sealed = await ask(object(personalVaultObject(tenant, shard!)).read(some));
+          for (const [at, jwe] of sealed.entries()) {
+            const value = jwe === null ? undefined : await openPersonal(keys, tenant, some[at]!, jwe);
+            if (value !== undefined) values.set(some[at]!, value);
+          }
+        }),
+      );
+      return values;
+    },
+
+    async erase(tenant, values) {
+      const erased = await each(tenant, values, async (vault, some) => {
+        const answer = await ask(vault.erase(some.map((value) => lookups(tenant, value))));
+        return some.map((_, at) => (at === 0 ? answer : undefined));
+      });
+      for (const value of values) cache.forget(tenant, value);
+      const answers = erased.filter((answer) => answer !== undefined);
+      return {
+        tokens: answers.flatMap(({ tokens }) => tokens),
+        copies: answers.some(({ copies }) => copies === 'pending') ? 'pending' : 'removed',
+      };
+    },
+  };
+}
+
+/** The tokens of values; a record never names one that no vault keeps. @throws Problem */
+export async function tokensOf(
+  personal: Personal,
+  tenant: string,
+  values: readonly PersonalValue[],
+): Promise<readonly string[]> {
+  if (values.length === 0) return [];
+  try {
+    return await personal.tokens(tenant, values);
+  } catch (error) {
+    if (!(error instanceof VaultUnavailable)) throw error;
+    throw new Problem('vault_unavailable', { reason: 'vault_unavailable' });
+  }
 }
 
 /**
- * Keyed pseudonyms: `<key id>.<base64url of the first 16 bytes of HMAC-SHA-256>` over tenant, kind and
- * value, separated by NUL, which none of them can hold. Whoever has the key can confirm a guessed value.
+ * What stood for a value before there were vaults: `<key id>.<base64url of the first 16 bytes of HMAC-SHA-256>` over
+ * tenant, kind and value, separated by NUL. Whoever has the key can confirm a guessed value.
  */
-export function keyedPseudonyms(keyId: string, key: Uint8Array): Personal {
-  return {
-    tokens: async (tenant, values) =>
-      values.map(({ kind, value }) => {
-        const mac = createHmac('sha256', key).update(`${tenant}\0${kind}\0${value}`).digest();
-        return `${keyId}.${mac.subarray(0, 16).toString('base64url')}`;
-      }),
-  };
+export function pseudonymOf(
+  { id, key }: PseudonymKey,
+  tenant: string,
+  { kind, value }: PersonalValue,
+): string {
+  const mac = createHmac('sha256', key).update(`${tenant}\0${kind}\0${value}`).digest();
+  return `${id}.${mac.subarray(0, 16).toString('base64url')}`;
 }
+
+/** Tokens for at most a minute, the least lately used going first. */
+class TokenCache {
+  readonly #now: () => number;
+  readonly #tokens = new Map<string, { readonly token: string; readonly until: number }>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  get(tenant: string, value: PersonalValue): string | undefined {
+    const key = keyOf(tenant, value);
+    const entry = this.#tokens.get(key);
+    if (entry === undefined) return undefined;
+    this.#tokens.delete(key);
+    if (entry.until <= this.#now()) return undefined;
+    this.#tokens.set(key, entry);
+    return entry.token;
+  }
+
+  /** @param asked when the vault was asked: what it said may be over since. */
+  set(tenant: string, value: PersonalValue, token: string, asked: number): void {
+    this.#tokens.set(keyOf(tenant, value), { token, until: asked + CACHE_MS });
+    if (this.#tokens.size > CACHED_VALUES) this.#tokens.delete(this.#tokens.keys().next().value!);
+  }
+
+  forget(tenant: string, value: PersonalValue): void {
+    this.#tokens.delete(keyOf(tenant, value));
+  }
+}
+
+const keyOf = (tenant: string, { kind, value }: PersonalValue) => `${tenant}\0${kind}\0${value}`;

@@ -48,8 +48,8 @@ export function readAuditQuery(given: ValidRequest['query']): ReadQuery {
   if (from !== undefined && to !== undefined && to < from) {
     return { ok: false, reason: 'period_empty', pointer: '/to' };
   }
-  // Limit and format may differ from page to page; what is asked for may not.
-  const { limit, format, ...asked } = filters;
+  // Limit, format and resolution may differ from page to page; what is asked for may not.
+  const { limit, format, resolve: _, ...asked } = filters;
   const binding = createHash('sha256').update(canonical(asked)).digest('base64url').slice(0, 16);
   const after = cursor === undefined ? undefined : readCursor(cursor, binding);
   if (cursor !== undefined && after === undefined) {
@@ -130,8 +130,10 @@ export function pageStatement(
       ? []
       : [
           {
-            sql: `canonical::jsonb #> '{resource,ids}' ?? array(select jsonb_array_elements_text(?::jsonb))`,
-            values: [JSON.stringify([query.resourceId, ...tokens])],
+            sql: `(canonical::jsonb #> '{resource,ids}' ?? array(select jsonb_array_elements_text(?::jsonb))
+              or array[canonical::jsonb ->> 'client', canonical::jsonb ->> 'agent']
+                && array(select jsonb_array_elements_text(?::jsonb)))`,
+            values: [JSON.stringify([query.resourceId, ...tokens]), JSON.stringify(tokens)],
           },
         ]),
     ...(after === undefined

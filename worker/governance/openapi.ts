@@ -2,6 +2,7 @@ import { type ZodType, z } from 'zod';
 import { OPERATIONS } from '../mem0/catalogue/index.ts';
 import type { Operation, QueryKind } from '../mem0/catalogue/types.ts';
 import { PROBLEMS, type ProblemCode } from '../problem.ts';
+import { Erasure, RetiredKey } from './personal-schemas.ts';
 import { AuditKeys, CheckpointBody, Consistency, Cosigned, Hold, Logs, Receipt } from './proof-schemas.ts';
 import { AuditEvents, AuditPage, Explanation, ProblemBody, StoredRecord, WhoAmI } from './schemas.ts';
 
@@ -22,7 +23,10 @@ export const ANSWERS: {
   'governance.health': { schema: Health, problems: OPEN },
   'governance.ready': { schema: Readiness, problems: OPEN },
   'governance.openapi': { schema: Description, problems: OPEN },
-  'governance.audit.list': { schema: z.union([AuditPage, AuditEvents]), problems: ['audit_unreadable'] },
+  'governance.audit.list': {
+    schema: z.union([AuditPage, AuditEvents]),
+    problems: ['audit_unreadable', 'vault_unavailable'],
+  },
   'governance.audit.get': {
     schema: StoredRecord,
     problems: ['not_found', 'record_archived', 'audit_unreadable'],
@@ -50,6 +54,14 @@ export const ANSWERS: {
   'governance.audit.hold.get': { schema: Hold, problems: ['audit_unreadable'] },
   'governance.audit.hold.set': {
     schema: Hold,
+    problems: ['payload_too_large', 'unsupported_media_type', 'audit_unreadable'],
+  },
+  'governance.personal.erase': {
+    schema: Erasure,
+    problems: ['payload_too_large', 'unsupported_media_type', 'vault_unavailable'],
+  },
+  'governance.personal.retire_key': {
+    schema: RetiredKey,
     problems: ['payload_too_large', 'unsupported_media_type', 'audit_unreadable'],
   },
   'governance.whoami': { schema: WhoAmI, problems: [] },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ROLES } from '../../core/record.ts';
+import { Resolved } from './personal-schemas.ts';
 
 /**
  * What the governance API takes and gives. The same schemas validate requests, are the bodies of the catalogue's
@@ -27,10 +28,12 @@ export const StoredRecord = z
     stored: z
       .enum(['postgres', 'log'])
       .describe('`postgres`: confirmed there. `log`: durable in the log, on its way to Postgres.'),
+    resolved: Resolved.optional().describe('With `resolve=true`: what the record’s tokens stand for.'),
   })
   .describe('A record, with what it takes to check its hash.');
 
 const PAGE_ENDS = {
+  resolved: Resolved.optional().describe('With `resolve=true`: what the tokens of this page stand for.'),
   logs: z
     .array(
       z.strictObject({

@@ -20,6 +20,13 @@ export function cutAddress(ip: string): string {
   return address.length === 4 ? `${address.slice(0, 3).join('.')}.0/24` : prefix(address, 3);
 }
 
+/** The whole address in one spelling; it goes into a vault and nowhere else. */
+export function wholeAddress(ip: string): string {
+  const address = read(ip);
+  if (!address) return UNKNOWN_ADDRESS;
+  return address.length === 4 ? address.join('.') : address.map((group) => group.toString(16)).join(':');
+}
+
 /** Four octets, or eight groups. An IPv4-mapped address (RFC 4291 §2.5.5.2) is the IPv4 address in it. */
 function read(ip: string): readonly number[] | undefined {
   const four = parseIpv4(ip);

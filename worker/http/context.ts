@@ -4,9 +4,13 @@ export interface HeaderContext {
   readonly correlation?: string;
   /** W3C Trace Context, passed on as it came. */
   readonly traceparent?: string;
+  /** The client's software, as it names itself; at most 256 characters of it. */
+  readonly userAgent?: string;
   /** The caller takes `application/problem+json`. */
   readonly acceptsProblem: boolean;
 }
+
+const MAX_USER_AGENT = 256;
 
 const CORRELATION = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -17,9 +21,11 @@ const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}
 export function readHeaders(headers: Headers): HeaderContext {
   const correlation = wellFormed(headers.get('x-request-id'), CORRELATION);
   const traceparent = wellFormed(headers.get('traceparent'), TRACEPARENT);
+  const userAgent = headers.get('user-agent')?.slice(0, MAX_USER_AGENT).toWellFormed();
   return {
     ...(correlation === undefined ? {} : { correlation }),
     ...(traceparent === undefined ? {} : { traceparent }),
+    ...(userAgent ? { userAgent } : {}),
     acceptsProblem: acceptsProblem(headers.get('accept')),
   };
 }

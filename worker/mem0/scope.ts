@@ -1,6 +1,6 @@
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, type Namespace, namespaced } from '../../core/ids.ts';
-import type { PersonalValue } from '../audit/personal.ts';
+import type { PersonalValue } from '../../core/personal.ts';
 import { operationById } from './catalogue/index.ts';
 import type { Dialect, Operation } from './catalogue/types.ts';
 import { rebuildFilter } from './filters.ts';

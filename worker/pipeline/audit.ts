@@ -1,7 +1,8 @@
 import type { Context } from 'hono';
 import { parseLogName } from '../../core/names.ts';
 import type { AppendEntry } from '../../core/rpc.ts';
-import { breachEntry, intentEntry, type Known, outcomeEntry } from '../audit/entry.ts';
+import { breachEntry, type ClientTokens, intentEntry, type Known, outcomeEntry } from '../audit/entry.ts';
+import { type Personal, tokensOf } from '../audit/personal.ts';
 import { type LogTarget, NotRecorded, type Receipt } from '../audit/recorder.ts';
 import { log } from '../log.ts';
 import { Hold } from '../mem0/inflight.ts';
@@ -46,6 +47,7 @@ type Below = Partial<
 export function audit({
   recorder,
   patience,
+  personal,
   inflight,
   bodies,
   gate,
@@ -60,8 +62,14 @@ export function audit({
     c.set('hold', hold);
     const bodyHold = new Hold(bodies);
     c.set('bodyHold', bodyHold);
+    // Asked once: an outcome names the same client as its intent, and does not wait for a vault again.
+    let client: Promise<ClientTokens> | undefined;
+    const clientOf = () => {
+      client ??= clientTokens(personal, c.var);
+      return client;
+    };
     c.set('recordIntent', async () => {
-      const known = whatIsKnown(c.var, gate.windowMs);
+      const known = { ...whatIsKnown(c.var, gate.windowMs), client: await clientOf() };
       try {
         return await append(intentEntry(known), undefined);
       } catch (error) {
@@ -70,7 +78,7 @@ export function audit({
     });
     const problem = await outcomeOf(c, next);
     try {
-      await release(c, problem, append);
+      await release(c, problem, clientOf, append);
     } finally {
       hold.release();
       bodyHold.release();
@@ -95,11 +103,21 @@ export function audit({
 
   async function release(
     c: AuditContext,
-    problem: Problem | undefined,
+    refused: Problem | undefined,
+    clientOf: () => Promise<ClientTokens>,
     append: (entry: AppendEntry, intent: Receipt | undefined) => Promise<Receipt>,
   ): Promise<void> {
     const { intent } = c.var;
-    const known = whatIsKnown(c.var, gate.windowMs, problem, c.res.status);
+    let problem = refused;
+    let client: ClientTokens = {};
+    try {
+      client = await clientOf();
+    } catch (error) {
+      // What was going to be answered is not; that is recorded without the client.
+      problem ??= asProblem(error);
+      answerProblem(c, problem);
+    }
+    const known = { ...whatIsKnown(c.var, gate.windowMs, problem, c.res.status), client };
     const entries = [outcomeEntry(known), ...(known.withheld > 0 ? [breachEntry(known)] : [])];
     if (known.withheld > 0) {
       const { requestId } = known.transport;
@@ -169,4 +187,21 @@ function unrecorded(error: unknown, { transport, intent }: Known): Problem {
 /** Every governed answer names its record. */
 function nameRecord(c: AuditContext, { log: name, index, leaf }: Receipt): void {
   c.res.headers.set('audit-record', `${name}/${index};${leaf}`);
+}
+
+/** Address and user agent of an admitted request. Whoever is not admitted may send any number of them. @throws Problem */
+async function clientTokens(
+  personal: Personal,
+  { transport, identity, admission }: Readonly<TransportVars & Below>,
+): Promise<ClientTokens> {
+  if (identity === undefined || admission?.admitted !== true) return {};
+  const { address, userAgent } = transport;
+  const values = [
+    ...(address.whole === undefined ? [] : [{ kind: 'address', value: address.whole }]),
+    ...(userAgent === undefined ? [] : [{ kind: 'agent', value: userAgent }]),
+  ];
+  const tokens = await tokensOf(personal, identity.tenant, values);
+  const of = (kind: string) => tokens[values.findIndex((value) => value.kind === kind)];
+  const [client, agent] = [address.whole === undefined ? address.cut : of('address'), of('agent')];
+  return { ...(client === undefined ? {} : { client }), ...(agent === undefined ? {} : { agent }) };
 }

@@ -1,3 +1,4 @@
+import { tokensOf } from '../audit/personal.ts';
 import { carriedBy } from '../mem0/bridge/index.ts';
 import { listTouched, proveExport, proveOwners } from '../mem0/prove.ts';
 import { type ScopedRequest, scopeRequest } from '../mem0/scope.ts';
@@ -48,7 +49,8 @@ export function scope({
     const requests = carriedBy(request);
     if (home.upstream.busy) throw new Problem('busy', { reason: 'busy' });
     const scoped = requests.map((each) => scopeRequest(each, home.space));
-    const tokens = await personal.tokens(
+    const tokens = await tokensOf(
+      personal,
       tenant,
       scoped.flatMap(({ entityIds }) => entityIds),
     );

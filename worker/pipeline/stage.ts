@@ -7,6 +7,7 @@ import type { Gate } from '../gate.ts';
 import type { AuditReader } from '../governance/audit-reader.ts';
 import type { Checkpoints } from '../governance/checkpoints.ts';
 import type { Holds } from '../governance/holds.ts';
+import type { Subjects } from '../governance/subjects.ts';
 import type { Homes } from '../mem0/home.ts';
 import type { InflightBytes } from '../mem0/inflight.ts';
 import type { Owners } from '../owners.ts';
@@ -30,6 +31,7 @@ export interface Parts {
   readonly auditReader: AuditReader;
   readonly checkpoints: Checkpoints;
   readonly holds: Holds;
+  readonly subjects: Subjects;
   readonly verifier: Verifier;
   readonly gate: Gate;
   readonly policy: Policy;

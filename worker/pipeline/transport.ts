@@ -1,4 +1,4 @@
-import { addressKey, cutAddress } from '../http/address.ts';
+import { addressKey, cutAddress, wholeAddress } from '../http/address.ts';
 import { type HeaderContext, readHeaders } from '../http/context.ts';
 import { isLoopbackHost, parseTarget, type Target } from '../http/target.ts';
 import type { Parts, Stage } from './stage.ts';
@@ -10,8 +10,8 @@ export interface Transport extends HeaderContext {
   readonly target: Target;
   /** Why the connection itself is not acceptable. */
   readonly insecure?: 'plain_http' | 'old_tls' | 'host_not_loopback';
-  /** `key` coalesces strangers and never reaches a record; `cut` does. */
-  readonly address: { readonly key: string; readonly cut: string };
+  /** `key` coalesces strangers and never reaches a record; `cut` does. `whole` does as a token; absent on loopback. */
+  readonly address: { readonly key: string; readonly cut: string; readonly whole?: string };
   readonly country?: string;
   readonly tls?: string;
 }
@@ -38,7 +38,9 @@ export function transport({ config }: Parts): Stage<TransportVars> {
       requestId,
       receivedAt: Date.now(),
       target,
-      address: edge ? { key: addressKey(ip), cut: cutAddress(ip) } : { key: 'loopback', cut: 'loopback' },
+      address: edge
+        ? { key: addressKey(ip), cut: cutAddress(ip), whole: wholeAddress(ip) }
+        : { key: 'loopback', cut: 'loopback' },
       ...headers,
       ...(insecure === undefined ? {} : { insecure }),
       ...(edge && typeof cf?.country === 'string' ? { country: cf.country } : {}),

@@ -1,10 +1,12 @@
-import { ENTITY_IDS } from '../../core/ids.ts';
 import { ocsfEvent } from '../../core/ocsf.ts';
+import type { PersonalValue } from '../../core/personal.ts';
 import type { AuditRecord, Place } from '../../core/record.ts';
-import type { Personal } from '../audit/personal.ts';
+import { type Personal, type PseudonymKey, pseudonymOf, VaultUnavailable } from '../audit/personal.ts';
 import { type Format, readAuditQuery } from '../governance/audit-query.ts';
 import type { ArchivedRecord, AuditReader, AuditRow, FoundRecord } from '../governance/audit-reader.ts';
+import { KINDS } from '../governance/personal-schemas.ts';
 import type { AuditEventsAnswer, AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
+import type { Subjects } from '../governance/subjects.ts';
 import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import { REASONS } from '../mem0/reasons.ts';
 import { invalid } from '../mem0/understand.ts';
@@ -14,10 +16,13 @@ import { Problem } from '../problem.ts';
 interface AuditRoutes {
   readonly reader: AuditReader;
   readonly personal: Personal;
+  readonly subjects: Subjects;
+  readonly pseudonyms: PseudonymKey | undefined;
 }
 
 /** `GET /governance/v1/audit`: a page of the tenant's records. */
-export function listAudit({ reader, personal }: AuditRoutes): GovernedHandler {
+export function listAudit(routes: AuditRoutes): GovernedHandler {
+  const { reader, personal } = routes;
   return async ({ request, principal }) => {
     const read = readAuditQuery(request.query);
     if (!read.ok) {
@@ -26,7 +31,7 @@ export function listAudit({ reader, personal }: AuditRoutes): GovernedHandler {
     }
     const { query, format, cursorOf } = read;
     const { rows, logs } = await readable(async () =>
-      reader.page(principal.tenant, query, await tokensOf(personal, principal.tenant, query.resourceId)),
+      reader.page(principal.tenant, query, await namesOf(routes, principal.tenant, query.resourceId)),
     );
     const page = rows.slice(0, query.limit);
     const last = page.at(-1);
@@ -38,7 +43,8 @@ export function listAudit({ reader, personal }: AuditRoutes): GovernedHandler {
       })),
       next_cursor: last !== undefined && rows.length > page.length ? cursorOf(last) : null,
     };
-    return { body: { ...PAGES[format](page), ...ends } };
+    const resolved = await resolve(personal, principal.tenant, request.query, page);
+    return { body: { ...PAGES[format](page), ...ends, ...resolved.members }, touched: resolved.tokens };
   };
 }
 
@@ -60,22 +66,45 @@ const PAGES: {
   }),
 };
 
-/** What an id may be called in a record: a memory's by itself, anything personal by its token. */
-async function tokensOf(
-  personal: Personal,
+/** What an id may be called in a record: a memory's by itself, anything personal by its token, or its old pseudonym. */
+async function namesOf(
+  { personal, subjects, pseudonyms }: AuditRoutes,
   tenant: string,
   id: string | undefined,
 ): Promise<readonly string[]> {
   if (id === undefined) return [];
-  return personal.tokens(
-    tenant,
-    ENTITY_IDS.map((kind) => ({ kind, value: id })),
+  const values = KINDS.map((kind) => ({ kind, value: id }));
+  const tokens = (await personal.known(tenant, values)).filter((token) => token !== null);
+  const key = pseudonyms && !(await subjects.retired(tenant, pseudonyms.id)) ? pseudonyms : undefined;
+  return [...tokens, ...(key ? values.map((value) => pseudonymOf(key, tenant, value)) : [])];
+}
+
+const TOKENS = /"(p1\.[A-Za-z0-9_-]{22})"/g;
+
+/** What tokens of records stand for, where that is asked for. The record of the request names what was resolved. */
+async function resolve(
+  personal: Personal,
+  tenant: string,
+  query: Governed['request']['query'],
+  records: readonly { readonly canonical: string }[],
+): Promise<{ members: { resolved?: { [token: string]: PersonalValue } }; tokens: readonly string[] }> {
+  if (query.resolve !== 'true') return { members: {}, tokens: [] };
+  const tokens = new Set(
+    records.flatMap(({ canonical }) => [...canonical.matchAll(TOKENS)].map(([, token]) => token!)),
   );
+  const values = await readable(() => personal.resolve(tenant, [...tokens]));
+  return { members: { resolved: Object.fromEntries(values) }, tokens: [...values.keys()] };
 }
 
 /** `GET /governance/v1/audit/{log}/{index}`: one record of the tenant. */
-export function getAudit({ reader }: Pick<AuditRoutes, 'reader'>): GovernedHandler {
-  return async (governed) => storedRecord(await findRecord(reader, governed));
+export function getAudit({ reader, personal }: Pick<AuditRoutes, 'reader' | 'personal'>): GovernedHandler {
+  return async (governed) => {
+    const found = await findRecord(reader, governed);
+    const { principal, request } = governed;
+    const resolved = await resolve(personal, principal.tenant, request.query, [found]);
+    const { body, touched } = storedRecord(found);
+    return { body: { ...body, ...resolved.members }, touched: [...touched, ...resolved.tokens] };
+  };
 }
 
 /** `GET /governance/v1/receipts/{log}/{index}`: the record of one of the caller's own requests. */
@@ -131,6 +160,9 @@ async function readable<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
+    if (error instanceof VaultUnavailable) {
+      throw new Problem('vault_unavailable', { reason: 'vault_unavailable' });
+    }
     if (!(error instanceof AuditUnreadable)) throw error;
     throw new Problem('audit_unreadable', { reason: 'audit_unreadable' });
   }

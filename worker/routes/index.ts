@@ -7,6 +7,7 @@ import { getEvent } from './event.ts';
 import { explainRequest } from './explain.ts';
 import { health, type Probe, ready } from './health.ts';
 import { getHold, setHold } from './hold.ts';
+import { eraseSubject, retireKey } from './personal.ts';
 import { ping } from './ping.ts';
 import { getCheckpoint, getConsistency, getProof, listLogs } from './proofs.ts';
 import { whoami } from './whoami.ts';
@@ -19,8 +20,9 @@ export interface Handlers {
 }
 
 export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
-  const { auditReader: reader, checkpoints, holds, personal, policy, gate, owners } = parts;
+  const { auditReader: reader, checkpoints, holds, personal, subjects, policy, gate, owners } = parts;
   const { config, recorder, patience } = parts;
+  const pseudonyms = config.AUDIT_PSEUDONYM_KEY;
   let described: string | undefined;
   return {
     open: {
@@ -37,8 +39,8 @@ export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
       },
     },
     governed: {
-      'governance.audit.list': listAudit({ reader, personal }),
-      'governance.audit.get': getAudit({ reader }),
+      'governance.audit.list': listAudit({ reader, personal, subjects, pseudonyms }),
+      'governance.audit.get': getAudit({ reader, personal }),
       'governance.audit.logs': listLogs({ checkpoints }),
       'governance.audit.checkpoint': getCheckpoint({ checkpoints }),
       'governance.audit.consistency': getConsistency({ checkpoints }),
@@ -47,6 +49,8 @@ export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
       'governance.receipts.get': getReceipt({ reader }),
       'governance.audit.hold.get': getHold(holds),
       'governance.audit.hold.set': setHold(holds),
+      'governance.personal.erase': eraseSubject({ personal, subjects, pseudonyms }),
+      'governance.personal.retire_key': retireKey({ subjects, pseudonyms }),
       'governance.whoami': whoami(policy, gate.windowMs),
       'governance.explain': explainRequest(policy),
       'platform.ping': ping,

@@ -13,6 +13,11 @@ export const SECRETS: readonly SettingName[] = (Object.keys(SETTINGS) as Setting
   (name) => 'secret' in SETTINGS[name],
 );
 
+/** Of these, those that may be left out. */
+export const OPTIONAL: readonly string[] = SECRETS.filter(
+  (name) => (SETTINGS[name] as { readonly default?: string | null }).default !== undefined,
+);
+
 /** wrangler.toml as one environment has it; the top level is production. */
 export interface Deployment {
   readonly env: string;

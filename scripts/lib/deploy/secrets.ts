@@ -10,9 +10,9 @@ export type Secrets = { readonly [name: string]: string };
 
 /** The secrets that can be made at random, and how. */
 const GENERATORS: { readonly [name: string]: (deployment: Deployment) => string } = {
-  // The id is in every record, so it says when the key was made.
-  AUDIT_PSEUDONYM_KEY: () =>
-    `k${new Date().toISOString().slice(0, 10).replaceAll('-', '')}:${randomBytes(32).toString('base64url')}`,
+  // The id is beside everything that the key encrypts, so it says when the key was made.
+  AUDIT_VAULT_KEYS: () =>
+    `v${new Date().toISOString().slice(0, 10).replaceAll('-', '')}:${randomBytes(32).toString('base64url')}`,
   AUDIT_SIGNING_KEY: ({ vars }) => {
     const origin = settingText(vars.AUDIT_ORIGIN) ?? '';
     if (!isKeyName(origin)) {

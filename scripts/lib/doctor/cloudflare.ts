@@ -1,4 +1,4 @@
-import type { Given } from '../deploy/environment.ts';
+import { type Given, OPTIONAL } from '../deploy/environment.ts';
 import { jsonOf, type Wrangler, whyFailed } from '../deploy/wrangler.ts';
 import { type Finding, findings } from './finding.ts';
 
@@ -21,7 +21,7 @@ export async function cloudflareChecks({ env, secrets }: Given, wrangler: Wrangl
       ? [failed('the Worker does not exist yet, and so has no secrets', REMEDIES.no_worker)]
       : [unknown('whether every secret is set: wrangler could not list them', REMEDIES[why])];
   }
-  const missing = secrets.filter((name) => !listed.includes(name));
+  const missing = secrets.filter((name) => !listed.includes(name) && !OPTIONAL.includes(name));
   const others = listed.filter((name) => !secrets.includes(name));
   const found = missing.map((name) =>
     failed(`${name} is not set`, `Run \`npm run secrets -- --env ${env} --only ${name}\`.`),

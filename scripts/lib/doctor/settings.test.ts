@@ -29,7 +29,7 @@ const SECRET = {
   AUDIT_WRITER_URL: `postgresql://audit_writer:${PASSWORD}@db.example.com/audit`,
   AUDIT_READER_URL: `postgresql://audit_reader:${PASSWORD}@db.example.com/audit`,
   AUDIT_SIGNING_KEY: formatSignerKey(signerKey('audit.example.com', new Uint8Array(32).fill(7))),
-  AUDIT_PSEUDONYM_KEY: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
+  AUDIT_VAULT_KEYS: `v1:${Buffer.alloc(32, 7).toString('base64url')}`,
 };
 const SILO = {
   tenants: {

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../../worker/config.ts';
 import { SETTINGS } from '../../../worker/settings.ts';
 import { readDeployed } from '../../../worker/tenants.ts';
-import type { Given } from '../deploy/environment.ts';
+import { type Given, OPTIONAL } from '../deploy/environment.ts';
 import { type Finding, findings } from './finding.ts';
 
 const { ok, failed, unknown } = findings('settings');
@@ -16,7 +16,7 @@ export function settingsChecks(given: Given): Finding[] {
 }
 
 function good(given: Given): Finding[] {
-  const absent = given.secrets.filter((name) => !given.values[name]);
+  const absent = given.secrets.filter((name) => !given.values[name] && !OPTIONAL.includes(name));
   const found: Finding[] = [];
   const bad = problemsOf(given).filter((problem) => !absent.some((name) => problem === `${name} is missing`));
   for (const problem of bad) found.push(failed(problem, remedyFor(problem, given)));

@@ -1,4 +1,5 @@
 import { FORMATS } from '../../governance/audit-query.ts';
+import { ErasureRequest, RetiredKeyRequest } from '../../governance/personal-schemas.ts';
 import { CosignatureBody, HoldRequest } from '../../governance/proof-schemas.ts';
 import { ExplainRequest } from '../../governance/schemas.ts';
 import type { Operation, QueryKind } from './types.ts';
@@ -56,6 +57,7 @@ export const GOVERNANCE: readonly Operation[] = [
       limit: { kind: 'integer', min: 1, max: 500 },
       cursor: text(1024),
       format: { kind: 'choice', of: FORMATS },
+      resolve: { kind: 'boolean' },
     },
     owner: 'issued',
     summary: 'Reads the tenant’s audit records, newest first.',
@@ -67,6 +69,7 @@ export const GOVERNANCE: readonly Operation[] = [
     action: 'audit_read',
     access: 'governed',
     resource: 'audit',
+    query: { resolve: { kind: 'boolean' } },
     owner: 'issued',
     summary: 'Reads one audit record of the tenant.',
   },
@@ -162,6 +165,31 @@ export const GOVERNANCE: readonly Operation[] = [
     body: HoldRequest,
     owner: 'issued',
     summary: 'Holds the tenant’s records, so that none is archived, or holds them no more.',
+  },
+  {
+    ...common,
+    id: 'governance.personal.erase',
+    method: 'POST',
+    path: '/governance/v1/personal/erasures',
+    action: 'admin',
+    access: 'governed',
+    resource: 'personal',
+    body: ErasureRequest,
+    phi: ['body.value'],
+    owner: 'issued',
+    summary: 'Makes a personal value unreadable wherever a token stands for it.',
+  },
+  {
+    ...common,
+    id: 'governance.personal.retire_key',
+    method: 'POST',
+    path: '/governance/v1/personal/retired-keys',
+    action: 'admin',
+    access: 'governed',
+    resource: 'personal',
+    body: RetiredKeyRequest,
+    owner: 'issued',
+    summary: 'Ends the use of a key of pseudonyms, and with it the search for them.',
   },
   {
     ...common,

@@ -1,0 +1,173 @@
+import { DurableObject } from 'cloudflare:workers';
+import { openPersonal, type SealedValue, sealPersonal, type VaultKey } from '../../core/personal.ts';
+import type { Erased, Lookups, PersonalVaultRpc } from '../../core/rpc.ts';
+import { neonSql } from '../audit-log/neon.ts';
+import type { Sql, SqlRow, SqlValue } from '../audit-log/sql.ts';
+import { Vault } from './vault.ts';
+
+export interface PersonalVaultSettings {
+  /** The first one encrypts; the others open what it has not yet encrypted again. */
+  readonly keys: readonly VaultKey[];
+  readonly writerUrl: string;
+  readonly endpoint: string | undefined;
+}
+
+export interface PersonalVaultDeps {
+  readonly log: (event: 'vault_copy_failed', fields: { readonly failures: number }) => void;
+}
+
+/** Values in one call; a caller with more makes several. */
+const MAX_VALUES = 1000;
+const MAX_KEYS = 8;
+
+/** What one alarm does at most. */
+const COPIED_AT_ONCE = 200;
+const REKEYED_AT_ONCE = 50;
+
+/** A copy is for auditors and restores: it may wait a moment, so that several go together. */
+const COPY_DELAY_MS = 1000;
+const MAX_PAUSE_MS = 10 * 60_000;
+const SQL_TIMEOUT_MS = 15_000;
+
+/**
+ * A shard of the personal values of a tenant. Requests are answered from its storage alone; the copy in Postgres, and the
+ * change to another key, are its alarm's.
+ */
+export class PersonalVaultObject<E> extends DurableObject<E> implements PersonalVaultRpc {
+  readonly #settings: PersonalVaultSettings;
+  readonly #deps: PersonalVaultDeps;
+  readonly #vault: Vault;
+  #failures = 0;
+  /** Whether this instance has looked for what an earlier one left to do. */
+  #woken = false;
+
+  constructor(ctx: DurableObjectState, env: E, settings: PersonalVaultSettings, deps: PersonalVaultDeps) {
+    super(ctx, env);
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#vault = new Vault(sqlOf(ctx.storage));
+  }
+
+  async find(values: readonly Lookups[]): Promise<(string | null)[]> {
+    check(values, isLookups);
+    await this.#once();
+    return this.#vault.find(values);
+  }
+
+  async keep(
+    tenant: string,
+    values: readonly { readonly sealed: SealedValue; readonly lookups: Lookups }[],
+  ): Promise<string[]> {
+    check(values, ({ sealed, lookups }) => isLookups(lookups) && lookups.includes(sealed.lookup));
+    const tokens = this.#vault.keep(tenant, values);
+    await this.#arm(COPY_DELAY_MS);
+    return tokens;
+  }
+
+  async read(tokens: readonly string[]): Promise<(string | null)[]> {
+    check(tokens, (token) => typeof token === 'string');
+    return this.#vault.read(tokens);
+  }
+
+  async erase(values: readonly Lookups[]): Promise<Erased> {
+    check(values, isLookups);
+    const tokens = this.#vault.erase(values);
+    await this.#arm(COPY_DELAY_MS);
+    await this.#copy();
+    const pending = this.#vault.waiting(1).erased.length > 0;
+    return { tokens, copies: pending ? 'pending' : 'removed' };
+  }
+
+  async wake(): Promise<void> {
+    await this.#arm(0);
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#rekey();
+    const copied = await this.#copy();
+    if (!copied) {
+      await this.#arm(Math.min(MAX_PAUSE_MS, COPY_DELAY_MS * 2 ** Math.min(this.#failures, 16)));
+    } else if (this.#hasWork()) await this.#arm(0);
+  }
+
+  /** After a change of keys nobody else tells an object that its rows are under an old one. */
+  async #once(): Promise<void> {
+    if (this.#woken) return;
+    this.#woken = true;
+    if (this.#hasWork()) await this.#arm(COPY_DELAY_MS);
+  }
+
+  #hasWork(): boolean {
+    const { rows, erased } = this.#vault.waiting(1);
+    return rows.length + erased.length > 0 || this.#vault.under(this.#oldIds, 1).length > 0;
+  }
+
+  get #oldIds(): string[] {
+    return this.#settings.keys.slice(1).map(({ id }) => id);
+  }
+
+  get #current(): VaultKey {
+    return this.#settings.keys[0]!;
+  }
+
+  async #arm(delayMs: number): Promise<void> {
+    const at = Date.now() + delayMs;
+    const set = await this.ctx.storage.getAlarm();
+    if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+  }
+
+  /** Brings Postgres up to date as far as one call goes; says whether that worked. */
+  async #copy(): Promise<boolean> {
+    const waiting = this.#vault.waiting(COPIED_AT_ONCE);
+    const { tenant } = this.#vault;
+    if (tenant === undefined || waiting.rows.length + waiting.erased.length === 0) return true;
+    const { writerUrl, endpoint } = this.#settings;
+    try {
+      const sql = neonSql(writerUrl, endpoint, SQL_TIMEOUT_MS);
+      const rows = waiting.rows.map(({ token, kid, jwe }) => ({ token, kid, jwe }));
+      await sql`select audit.copy_personal(${tenant}, ${JSON.stringify(rows)}::jsonb, ${JSON.stringify(waiting.erased)}::jsonb)`;
+    } catch {
+      this.#deps.log('vault_copy_failed', { failures: ++this.#failures });
+      return false;
+    }
+    this.#failures = 0;
+    this.#vault.copied(waiting);
+    return true;
+  }
+
+  /** Encrypts again, with the current key, what an older one encrypts. */
+  async #rekey(): Promise<void> {
+    const { tenant } = this.#vault;
+    if (tenant === undefined) return;
+    const { keys } = this.#settings;
+    for (const row of this.#vault.under(this.#oldIds, REKEYED_AT_ONCE)) {
+      const value = await openPersonal(keys, tenant, row.token, row.jwe);
+      if (value === undefined) this.#vault.giveUp(row);
+      else this.#vault.rekey(row, await sealPersonal(this.#current, tenant, value, row.token));
+    }
+  }
+}
+
+function isLookups(lookups: unknown): boolean {
+  return (
+    Array.isArray(lookups) &&
+    lookups.length > 0 &&
+    lookups.length <= MAX_KEYS &&
+    lookups.every((lookup) => typeof lookup === 'string' && /^[0-9a-f]{64}$/.test(lookup))
+  );
+}
+
+/** @throws RangeError */
+function check<T>(values: readonly T[], holds: (value: T) => boolean): void {
+  if (!Array.isArray(values) || values.length > MAX_VALUES || !values.every(holds)) {
+    throw new RangeError('not what a vault is asked');
+  }
+}
+
+function sqlOf(storage: DurableObjectStorage): Sql {
+  return {
+    exec: <R extends SqlRow>(query: string, ...bindings: SqlValue[]) =>
+      storage.sql.exec(query, ...(bindings as SqlStorageValue[])).toArray() as unknown as R[],
+    transaction: (run) => storage.transactionSync(run),
+  };
+}

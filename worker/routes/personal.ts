@@ -1,0 +1,113 @@
+import { ENTITY_IDS } from '../../core/ids.ts';
+import type { PersonalValue } from '../../core/personal.ts';
+import {
+  CACHE_MS,
+  type Personal,
+  type PseudonymKey,
+  pseudonymOf,
+  VaultUnavailable,
+} from '../audit/personal.ts';
+import {
+  type ErasureAnswer,
+  ErasureRequest,
+  type RetiredKeyAnswer,
+  RetiredKeyRequest,
+} from '../governance/personal-schemas.ts';
+import type { Subjects } from '../governance/subjects.ts';
+import { AuditUnreadable } from '../governance/tenant-reader.ts';
+import type { GovernedHandler } from '../pipeline/govern.ts';
+import { Problem } from '../problem.ts';
+
+interface PersonalRoutes {
+  readonly personal: Personal;
+  readonly subjects: Subjects;
+  readonly pseudonyms: PseudonymKey | undefined;
+}
+
+const DAY_MS = 86_400_000;
+
+/** How long the platform can put a Durable Object's storage back. */
+const OBJECT_RECOVERY_MS = 30 * DAY_MS;
+
+/**
+ * `POST /governance/v1/personal/erasures`: makes a value unreadable wherever a token stands for it. The record of this
+ * names the tokens, and never the value.
+ */
+export function eraseSubject({ personal, subjects, pseudonyms }: PersonalRoutes): GovernedHandler {
+  return async ({ principal: { tenant }, request, transport }) => {
+    const { value, kind, dry_run: dryRun } = ErasureRequest.parse(request.body);
+    const values = (kind === undefined ? ENTITY_IDS : [kind]).map((each) => ({ kind: each, value }));
+    const found = await reachable(() => personal.known(tenant, values));
+    const named = values.flatMap((each, at) => (found[at] === null ? [] : [{ ...each, token: found[at]! }]));
+    const erased = dryRun ? undefined : await reachable(() => personal.erase(tenant, values));
+    const body: ErasureAnswer = {
+      dry_run: dryRun,
+      subjects: await Promise.all(
+        named.map(async ({ kind, token }) => ({
+          kind,
+          token,
+          records: await counted(subjects, tenant, token),
+        })),
+      ),
+      copies: erased?.copies ?? 'kept',
+      caches_until: erased ? at(transport.receivedAt + CACHE_MS) : null,
+      pseudonyms: pseudonyms ? await old(tenant, values, pseudonyms) : null,
+      recoverable: recoverable(transport.receivedAt),
+    };
+    return { body, touched: named.map(({ token }) => token) };
+  };
+
+  async function old(tenant: string, values: readonly PersonalValue[], key: PseudonymKey) {
+    const counts = await Promise.all(
+      values.map((value) => counted(subjects, tenant, pseudonymOf(key, tenant, value))),
+    );
+    const records = counts.reduce((sum, count) => (sum === null || count === null ? null : sum + count), 0);
+    return { key: key.id, records };
+  }
+}
+
+async function counted(subjects: Subjects, tenant: string, name: string): Promise<number | null> {
+  return (await subjects.records(tenant, name)) ?? null;
+}
+
+/** What nobody here can delete. */
+function recoverable(now: number): ErasureAnswer['recoverable'] {
+  return [
+    {
+      what: 'point-in-time recovery of Durable Objects, by the account’s owner',
+      until: at(now + OBJECT_RECOVERY_MS),
+    },
+    {
+      what: 'history and backups of the audit database, together with a key of AUDIT_VAULT_KEYS',
+      until: null,
+    },
+  ];
+}
+
+const at = (ms: number) => new Date(ms).toISOString();
+
+/**
+ * `POST /governance/v1/personal/retired-keys`: a pseudonym key that is to be used no more. From then on records from before
+ * there were vaults are not found by value.
+ */
+export function retireKey({ subjects, pseudonyms }: Omit<PersonalRoutes, 'personal'>): GovernedHandler {
+  return async ({ request, transport }) => {
+    const { key } = RetiredKeyRequest.parse(request.body);
+    await reachable(() => subjects.retire(key, transport.requestId));
+    const body: RetiredKeyAnswer = { key, configured: pseudonyms?.id === key };
+    return { body, touched: [`pseudonym-key:${key}`] };
+  };
+}
+
+/** @throws Problem */
+async function reachable<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof VaultUnavailable) {
+      throw new Problem('vault_unavailable', { reason: 'vault_unavailable' });
+    }
+    if (!(error instanceof AuditUnreadable)) throw error;
+    throw new Problem('audit_unreadable', { reason: 'audit_unreadable' });
+  }
+}
