@@ -27,6 +27,7 @@ it.each([
   ['42501', undefined, 'transient'],
   ['42883', undefined, 'transient'],
   ['40001', undefined, 'transient'],
+  ['53100', undefined, 'transient'],
   ['53300', undefined, 'transient'],
   ['55P03', undefined, 'transient'],
   ['57014', undefined, 'transient'],

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +41,14 @@ it('finds every checkpoint good', async () => {
   expect(code, stdout).toBe(0);
   const sizes = LOGS.flatMap(({ log, checkpoints }) => checkpoints.map(({ size }) => `good: ${log} ${size}`));
   expect(stdout.trim().split('\n')).toEqual(sizes);
+});
+
+it('finds the bundle of the vectors good', async () => {
+  const text = await readFile(new URL('../vectors/bundle.txt', import.meta.url), 'utf8');
+  expect(await check(text)).toMatchObject({
+    code: 0,
+    stdout: 'good: acme~0~1 4\ngood: acme~0~1 8\ngood: acme~1~1 3\n',
+  });
 });
 
 it.each([

@@ -176,6 +176,35 @@ describe('an endpoint that answers', () => {
     expect(object.machine.state).toMatchObject({ flushed: 1, fork: null });
   });
 
+  it.each([
+    ['cuts its answer short behind the commit', 'reset', 'unreadable'],
+    ['drips its answer behind the commit', 'drip', 'timeout'],
+    ['hangs up before it has read', 'refuse', 'unreachable'],
+  ] as const)('or rather %s is asked again, and nothing is doubled', async (_what, how, label) => {
+    const database = await cluster.fresh();
+    const object = rig(database, 1000);
+    object.append(...reads(0, 3));
+    proxy.answers = ['pass', how];
+    await object.flusher.flush();
+    expect(object.flusher).toMatchObject({ failures: 1, lastFailure: label });
+    await object.flusher.flush();
+    expect(object.machine.state).toMatchObject({ flushed: 3, fork: null });
+    await expectEqual(database, object);
+  });
+
+  it('with more results than were asked for is not believed', async () => {
+    const database = await cluster.fresh();
+    const object = rig(database);
+    object.append(...reads(0, 3));
+    const row = { fields: [{ name: 'head', dataTypeID: 20 }], rows: [['3']], command: 'SELECT', rowCount: 1 };
+    proxy.answers = ['pass', { status: 200, body: JSON.stringify({ results: [row] }) }];
+    await object.flusher.flush();
+    expect(object.flusher).toMatchObject({ failures: 1, lastFailure: 'unreadable' });
+    expect(object.machine.state.flushed).toBe(0);
+    await object.flusher.flush();
+    await expectEqual(database, object);
+  });
+
   it('too late is given up, and what it stored nevertheless is not doubled', async () => {
     const database = await cluster.fresh();
     const object = rig(database, 400);

@@ -12,11 +12,17 @@ import { SETTINGS } from '../../durable-objects/audit-log/testing/entries.ts';
 import { MemoryStore } from '../../durable-objects/audit-log/testing/store.ts';
 import { leafAt } from '../../durable-objects/audit-log/tree.ts';
 
-/** What becomes of a call: `lose` and `slow` let it through, and then nobody, or nobody in time, hears of it. */
+/**
+ * What becomes of a call. All but `refuse` let it through; then nobody hears of it (`lose`), nobody in time (`slow`, and
+ * `drip`, which sends a byte now and then), or half of it is heard (`reset`).
+ */
 export type Answer =
   | 'pass'
   | 'lose'
   | 'slow'
+  | 'drip'
+  | 'reset'
+  | 'refuse'
   | {
       readonly status: number;
       readonly body: string;
@@ -47,7 +53,8 @@ export async function startProxy(target: () => string): Promise<SpoilingProxy> {
       response.writeHead(answer.status, answer.headers).end(answer.body);
       return;
     }
-    await pass(response, answer, target(), request.headers, body);
+    if (answer === 'refuse') response.destroy();
+    else await pass(response, answer, target(), request.headers, body);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -67,7 +74,7 @@ export async function startProxy(target: () => string): Promise<SpoilingProxy> {
 
 async function pass(
   response: ServerResponse,
-  how: 'pass' | 'lose' | 'slow',
+  how: Exclude<Answer, object | 'refuse'>,
   target: string,
   headers: NodeJS.Dict<string | string[]>,
   body: string,
@@ -78,6 +85,21 @@ async function pass(
     const text = await answer.text();
     if (how === 'lose') response.destroy();
     if (how === 'slow') await sleep(600);
+    if (how === 'reset') {
+      response.writeHead(answer.status, { 'content-length': String(Buffer.byteLength(text)) });
+      response.write(text.slice(0, text.length / 2), () => response.destroy());
+      return;
+    }
+    if (how === 'drip') {
+      response.writeHead(answer.status);
+      for (const byte of text) {
+        if (response.destroyed) return;
+        response.write(byte);
+        await sleep(50);
+      }
+      response.end();
+      return;
+    }
     if (!response.destroyed) response.writeHead(answer.status).end(text);
   } catch {
     response.destroy();

@@ -63,6 +63,17 @@ describe('tokens', () => {
     expect(await isolate().tokens('acme', [user('alice')])).toEqual(old);
   });
 
+  it.each([
+    ['storage', 'before'],
+    ['answer', 'behind'],
+  ] as const)('whose %s was lost are asked for again, and are one', async (_what, when) => {
+    vaults.lose = when;
+    await expect(isolate().tokens('acme', [user('alice')])).rejects.toThrow(VaultUnavailable);
+    const [token] = await isolate().tokens('acme', [user('alice')]);
+    expect(await isolate().tokens('acme', [user('alice')])).toEqual([token]);
+    expect(await isolate().resolve('acme', [token!])).toEqual(new Map([[token, user('alice')]]));
+  });
+
   it('are not made up when the vault is out of reach', async () => {
     vaults.down = true;
     await expect(isolate().tokens('acme', [user('alice')])).rejects.toThrow(VaultUnavailable);

@@ -8,6 +8,8 @@ export class MemoryVaults {
   /** Names of the calls that were made. */
   readonly calls: string[] = [];
   down = false;
+  /** The next call that keeps something fails, before it or behind it. */
+  lose: 'before' | 'behind' | undefined;
 
   vault(name: string): Vault {
     const vault = this.#vaults.get(name) ?? new Vault(new MemoryStore());
@@ -23,7 +25,15 @@ export class MemoryVaults {
     };
     return {
       find: (values) => call('find', (vault) => vault.find(values)),
-      keep: (tenant, values) => call('keep', (vault) => vault.keep(tenant, values)),
+      keep: (tenant, values) =>
+        call('keep', (vault) => {
+          const lost = this.lose;
+          this.lose = undefined;
+          if (lost === 'before') throw new Error('nothing was kept');
+          const tokens = vault.keep(tenant, values);
+          if (lost === 'behind') throw new Error('the answer was lost');
+          return tokens;
+        }),
       read: (tokens) => call('read', (vault) => vault.read(tokens)),
       erase: (values) =>
         call('erase', (vault) => ({ tokens: vault.erase(values), copies: 'removed' as const })),
