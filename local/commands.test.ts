@@ -153,10 +153,10 @@ test('start shows where everything is, tokens come alone, and Ctrl-C leaves noth
     );
   expect(await (await fetch(`${gateway}/`)).json()).toEqual([
     'AUDIT_ORIGIN',
-    'AUDIT_VAULT_KEYS',
     'AUDIT_READER_URL',
     'AUDIT_SIGNING_KEY',
     'AUDIT_SQL_ENDPOINT',
+    'AUDIT_VAULT_KEYS',
     'AUDIT_WRITER_URL',
     'ENVIRONMENT',
     'ISSUERS',

@@ -50,11 +50,11 @@ describe('a database as the migrations leave it', () => {
     expect(texts(found, 'ok')).toEqual([
       'audit_writer connects',
       'the clocks here and there agree within 0 s',
-      'audit_writer: the schema is at 0009_recovery',
+      'audit_writer: the schema is at 0011_personal',
       'audit_writer has the rights of its role and no other',
       expect.stringMatching(/^audit_writer is refused each of \d\d things/),
       'audit_reader connects',
-      'audit_reader: the schema is at 0009_recovery',
+      'audit_reader: the schema is at 0011_personal',
       'audit_reader has the rights of its role and no other',
       expect.stringMatching(/^audit_reader is refused each of \d\d things/),
       'audit_reader sees no row without a tenant, and row security is on',
@@ -111,7 +111,7 @@ describe('a database that somebody broke', () => {
         'audit_reader sees rows although it named no tenant',
       ],
     ],
-    [`delete from audit.migration where name = '0009_recovery'`, ['the schema lacks 0009_recovery']],
+    [`delete from audit.migration where name = '0011_personal'`, ['the schema lacks 0011_personal']],
   ])('is found out: %s', async (breaking, failures) => {
     await admin.query(breaking);
     const found = await check();

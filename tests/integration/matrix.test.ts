@@ -30,6 +30,8 @@ const BODIES: { readonly [operation: string]: unknown } = {
   'platform.memories.update': { text: 'coffee' },
   'platform.batch.update': { memories: [{ memory_id: MEMORY_ID, text: 'x' }] },
   'governance.audit.hold.set': { held: false, reason: 'none' },
+  'governance.personal.erase': { value: 'nobody', dry_run: false },
+  'governance.personal.retire_key': { key: 'none' },
   'governance.explain': { method: 'GET', path: '/memories?user_id=bob', roles: ['agent-reader'] },
 };
 const BATCH = { memories: [{ memory_id: MEMORY_ID }] };

@@ -107,7 +107,7 @@ describe('npm run secrets', () => {
     await wrangler.answer({ 'secret list': { stdout: '[]' } });
     const { stdout } = await secrets(generate);
     const made = JSON.parse((await wrangler.calls())[1]!.stdin).AUDIT_VAULT_KEYS as string;
-    expect(made).toMatch(/^k\d{8}:[A-Za-z0-9_-]{43}$/);
+    expect(made).toMatch(/^v\d{8}:[A-Za-z0-9_-]{43}$/);
     expect(stdout).toBe('set AUDIT_VAULT_KEYS\n');
   });
 

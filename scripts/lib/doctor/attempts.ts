@@ -17,6 +17,11 @@ const CHANGES: readonly Attempt[] = [
   'quarantined',
   'checkpoint',
   'cosignature',
+  'archive',
+  'archived_leaves',
+  'hold',
+  'personal',
+  'retired_key',
 ].flatMap((table) => [
   { what: `delete from audit.${table}`, sql: `delete from audit.${table} where false` },
   { what: `truncate audit.${table}`, sql: `truncate audit.${table}` },
@@ -57,6 +62,7 @@ const ATTEMPTS: { readonly [role in GatewayRole]: readonly Attempt[] } = {
     { what: 'read audit.record', sql: 'select from audit.record limit 1' },
     { what: 'read audit.log_head', sql: 'select from audit.log_head limit 1' },
     { what: 'read audit.quarantined', sql: 'select from audit.quarantined limit 1' },
+    { what: 'read audit.personal', sql: 'select from audit.personal limit 1' },
   ],
   audit_reader: [
     ...BOTH,

@@ -89,7 +89,17 @@ async function migrated(role: GatewayRole, sql: Sql): Promise<Finding> {
     : failed(`the schema lacks ${missing.join(', ')}`, remedy);
 }
 
-const TABLES = ['record', 'log_head', 'quarantined', 'checkpoint', 'cosignature'];
+/** The tables that a tenant's rows are in. */
+const TABLES = [
+  'record',
+  'log_head',
+  'quarantined',
+  'checkpoint',
+  'cosignature',
+  'archive',
+  'hold',
+  'personal',
+];
 
 /** Row security, as it is declared and as it works. An empty table shows nothing by itself. */
 async function isolation(sql: Sql): Promise<Finding[]> {
@@ -112,7 +122,8 @@ async function isolation(sql: Sql): Promise<Finding[]> {
   const seen = await sql.ask<{ some: boolean }>(
     `select exists (select from audit.record) or exists (select from audit.log_head)
        or exists (select from audit.quarantined) or exists (select from audit.checkpoint)
-       or exists (select from audit.cosignature) as some`,
+       or exists (select from audit.cosignature) or exists (select from audit.archive)
+       or exists (select from audit.hold) or exists (select from audit.personal) as some`,
   );
   if (bare.kind !== 'rows' || policies.kind !== 'rows' || seen.kind !== 'rows') {
     return [unknown('row security could not be looked at', 'Run `npm run db:migrate`, then this again.')];

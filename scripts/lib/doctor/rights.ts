@@ -8,24 +8,32 @@ const { ok, failed, unknown } = findings('database');
 const RIGHTS: { readonly [role in GatewayRole]: readonly string[] } = {
   audit_writer: [
     'execute append_batch',
+    'execute copy_personal',
     'execute ensure_partitions',
     'execute last_checkpoint',
     'execute leaf_at',
     'execute log_state',
     'execute migrations',
     'execute quarantine',
+    'execute retire_key',
+    'execute set_hold',
     'execute store_checkpoint',
     'execute store_cosignature',
     'execute stored_records',
+    'execute tenants_to_rekey',
   ],
   audit_reader: [
     'execute leaf_hash',
     'execute migrations',
+    'select archive',
     'select checkpoint',
     'select cosignature',
+    'select hold',
     'select log_head',
+    'select personal',
     'select quarantined',
     'select record',
+    'select retired_key',
   ],
 };
 
