@@ -1,0 +1,125 @@
+import type { Interval, Load } from './load/types.ts';
+import type { Scenario } from './scenarios.ts';
+import { exceeds } from './world/limit.ts';
+import { cpuMs, residentBytes } from './world/processes.ts';
+import { jobOf, LOW_LIMIT, type Target, WINDOW_MS, type World } from './world/world.ts';
+
+/** What one stretch of load cost and how it went. */
+export interface Sample {
+  readonly requests: number;
+  readonly perSecond: number;
+  /** CPU of the workerd process for each request, in microseconds; flushing what was recorded is in it. */
+  readonly cpuUs: number;
+  /** Milliseconds. */
+  readonly latency: Load['latency'];
+  /** The most that the process held meanwhile. */
+  readonly residentBytes: number;
+}
+
+/** A measurement of the gateway between two of the null proxy. */
+export interface Round {
+  readonly before: Sample;
+  readonly gateway: Sample;
+  readonly after: Sample;
+  /** Why it counts for nothing; absent: it counts. */
+  readonly fault?: string;
+}
+
+export interface Cell {
+  readonly scenario: string;
+  readonly connections: number;
+  readonly rounds: readonly Round[];
+}
+
+export interface CellOptions {
+  readonly scenario: Scenario;
+  readonly connections: number;
+  readonly rounds: number;
+  readonly roundMs: number;
+  readonly note: (line: string) => void;
+}
+
+/** Times of what was admitted in the limited scenario so far, over all cells: limits do not begin anew with a cell. */
+export type Admitted = Interval[];
+
+/** Measures the gateway and the null proxy in turns, after a warm-up of each in which every actor comes at least once. */
+export async function measureCell(world: World, admitted: Admitted, options: CellOptions): Promise<Cell> {
+  const { scenario, connections, roundMs, note } = options;
+  const tokens = await world.tokens(scenario);
+  const load = (target: Target, durationMs: number, most?: number) =>
+    world.generator.run(
+      jobOf(scenario, target, { tokens, connections, durationMs, ...(most ? { most } : {}) }),
+    );
+  const governed = async (durationMs: number, most?: number) => {
+    const sample = await take(world.gateway, async () => {
+      const fired = await load(world.gateway, durationMs, most);
+      const unrecorded = await world.ledger.settle(fired.answered);
+      admitted.push(...(fired.intervals ?? []));
+      return { fired, fault: unrecorded };
+    });
+    return { ...sample, fault: sample.fault ?? faultOf(scenario, sample.fired, admitted) };
+  };
+  const plain = async (durationMs: number, most?: number) => {
+    const { sample, fired } = await take(world.proxy, async () => {
+      return { fired: await load(world.proxy, durationMs, most), fault: undefined };
+    });
+    if (Object.keys(fired.errors).length > 0 || !only(fired, [200])) throw new Error('the null proxy failed');
+    return sample;
+  };
+  const warm = Math.max(tokens.length, 500);
+  await plain(roundMs * 4, warm);
+  const warmed = await governed(roundMs * 4, warm);
+  if (warmed.fault) note(`  warm-up: ${warmed.fault}`);
+
+  const rounds: Round[] = [];
+  let before = await plain(roundMs);
+  for (let i = 0; i < options.rounds; i++) {
+    const { sample: gateway, fault } = await governed(roundMs);
+    const after = await plain(roundMs);
+    rounds.push({ before, gateway, after, ...(fault ? { fault } : {}) });
+    if (fault) note(`  round ${i + 1} counts for nothing: ${fault}`);
+    before = after;
+  }
+  return { scenario: scenario.name, connections, rounds };
+}
+
+interface Fired {
+  readonly fired: Load;
+  readonly fault: string | undefined;
+}
+
+async function take({ pid }: Target, run: () => Promise<Fired>): Promise<Fired & { sample: Sample }> {
+  let most = residentBytes(pid);
+  const watch = setInterval(() => {
+    most = Math.max(most, residentBytes(pid));
+  }, 200);
+  try {
+    const before = cpuMs(pid);
+    const { fired, fault } = await run();
+    const { answered, elapsedMs, latency } = fired;
+    const sample: Sample = {
+      requests: answered,
+      perSecond: (answered / elapsedMs) * 1000,
+      cpuUs: ((cpuMs(pid) - before) / answered) * 1000,
+      latency,
+      residentBytes: most,
+    };
+    return { sample, fired, fault };
+  } finally {
+    clearInterval(watch);
+  }
+}
+
+/** What makes a round of the gateway count for nothing. */
+function faultOf(scenario: Scenario, fired: Load, admitted: Admitted): string | undefined {
+  const { statuses, errors, answered } = fired;
+  if (answered === 0) return 'nothing was answered';
+  if (Object.keys(errors).length > 0) return `connections broke: ${JSON.stringify(errors)}`;
+  if (!only(fired, scenario.statuses)) return `statuses were ${JSON.stringify(statuses)}`;
+  const exceeded = exceeds(admitted, LOW_LIMIT, WINDOW_MS);
+  return exceeded === undefined ? undefined : `actor ${exceeded} was admitted past the limit`;
+}
+
+function only({ statuses }: Load, wanted: readonly number[]): boolean {
+  return Object.keys(statuses).every((status) => wanted.includes(Number(status)));
+}

@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Rig, startRig } from '../../tests/integration/rig.ts';
+import { type Generator, startGenerator } from '../load/generator.ts';
+import type { Job } from '../load/types.ts';
+import type { Scenario } from '../scenarios.ts';
+import { TENANT } from '../scenarios.ts';
+import { type Forked, forkScript } from './fork.ts';
+import { Ledger } from './ledger.ts';
+import { startNullProxy } from './null-proxy.ts';
+import { coreCount, inGroup, pin } from './processes.ts';
+
+/** Requests that an admin may make in a window. All others may make more than the bench can. */
+export const LOW_LIMIT = 20;
+export const WINDOW_MS = 60_000;
+
+/** Something that requests are sent to, and the process of workerd that answers them. */
+export interface Target {
+  readonly port: number;
+  readonly pid: number;
+}
+
+/** Everything that a measurement needs, running. */
+export interface World {
+  readonly gateway: Target;
+  readonly proxy: Target;
+  readonly generator: Generator;
+  readonly ledger: Ledger;
+  readonly rig: Rig;
+  /** Who asks in a scenario: a token for each, valid for an hour. */
+  tokens(scenario: Scenario): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+export interface WorldOptions {
+  /** Settings of the gateway beyond the bench's own. */
+  readonly env?: { readonly [name: string]: string };
+  readonly tenants?: readonly string[];
+}
+
+/**
+ * Starts the upstream, Postgres, the SQL endpoint, the gateway and the null proxy. With two cores or more, both workerds
+ * get the first and everything else, this process too, the others.
+ */
+export async function startWorld({ env = {}, tenants = [TENANT] }: WorldOptions = {}): Promise<World> {
+  coreCount();
+  pin(process.pid, 'others');
+  const parts: { stop(): Promise<void> }[] = [];
+  const started = async <P extends { stop(): Promise<void> }>(starting: Promise<P>): Promise<P> => {
+    const part = await starting;
+    parts.unshift(part);
+    return part;
+  };
+  const stop = async () => {
+    for (const part of parts.splice(0)) await part.stop();
+  };
+  try {
+    const folder = await mkdtemp(join(tmpdir(), 'mem0-governance-bench-'));
+    parts.push({ stop: () => rm(folder, { recursive: true, force: true }) });
+    const upstream: Forked<{ url: string }> = await started(forkScript('upstream/main.ts'));
+    const { url } = upstream.ready;
+    const rig = await started(
+      startRig({
+        mem0: { url, apiKey: 'upstream-key' },
+        tenants,
+        env: {
+          // The production's own, where the rig has a shorter one for tests that wait.
+          AUDIT_FLUSH_INTERVAL_MS: '1000',
+          RATE_LIMIT_REQUESTS: '100000',
+          RATE_LIMIT_ADMIN_REQUESTS: String(LOW_LIMIT),
+          RATE_LIMIT_WINDOW_SECONDS: String(WINDOW_MS / 1000),
+          ...env,
+        },
+      }),
+    );
+    const proxy = await started(startNullProxy(url, folder));
+    const generator = await started(startGenerator());
+    const owner = await rig.database.as('audit_owner');
+    const targetOf = (port: number, group: number): Target => {
+      const pid = inGroup(group, 'workerd');
+      pin(pid, 'measured');
+      return { port, pid };
+    };
+    return {
+      gateway: targetOf(rig.port, rig.gateway.pid),
+      proxy: targetOf(proxy.port, proxy.pid),
+      generator,
+      ledger: new Ledger(owner, join(rig.dir, 'objects', 'objects')),
+      rig,
+      tokens: ({ name, actors }) =>
+        Promise.all(
+          Array.from({ length: actors?.count ?? 0 }, (_, i) =>
+            rig.token(TENANT, actors!.role, `${name}-${i}`),
+          ),
+        ),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The load of a scenario on a target. */
+export function jobOf(
+  scenario: Scenario,
+  target: Target,
+  load: Pick<Job, 'tokens' | 'connections' | 'durationMs'> & { readonly most?: number },
+): Job {
+  return {
+    port: target.port,
+    shot: scenario.shot,
+    ...load,
+    ...(scenario.statuses.includes(429) ? { intervals: true } : {}),
+  };
+}

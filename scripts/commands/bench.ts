@@ -1,0 +1,52 @@
+import { runBench } from '../../bench/bench.ts';
+import { CONNECTIONS, SCENARIOS } from '../../bench/scenarios.ts';
+import { CommandError, command } from '../lib/command.ts';
+
+await command({
+  usage: 'npm run bench --',
+  summary:
+    'Measures what the gateway costs beside a Worker that only forwards: the production bundle on bare workerd, with ' +
+    'everything switched on. bench/README.md says how and what the figures are worth.',
+  options: {
+    scenario: {
+      type: 'string',
+      multiple: true,
+      value: 'NAME',
+      help: `only this: ${SCENARIOS.map(({ name }) => name).join(', ')}`,
+    },
+    connections: {
+      type: 'string',
+      multiple: true,
+      value: 'N',
+      help: `only so many: ${CONNECTIONS.join(', ')}, or another number`,
+    },
+    rounds: { type: 'string', value: 'N', default: '5', help: 'rounds of each measurement' },
+    seconds: { type: 'string', value: 'N', default: '3', help: 'length of a round' },
+    smoke: {
+      type: 'boolean',
+      help: 'a few seconds that show whether it all works; no figure is worth anything',
+    },
+  },
+  async run({ scenario, connections, rounds, seconds, smoke }, _positionals, io) {
+    const names = (scenario ?? []) as string[];
+    const unknown = names.find((name) => !SCENARIOS.some((each) => each.name === name));
+    if (unknown !== undefined) throw new CommandError(`There is no scenario '${unknown}'.`, 2);
+    const counts = ((connections ?? []) as string[]).map((text) => whole('connections', text, 1000));
+    const good = await runBench(io, {
+      scenarios: SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name)),
+      connections: counts.length === 0 ? (smoke ? [8] : CONNECTIONS) : counts,
+      rounds: smoke ? 1 : whole('rounds', rounds, 1000),
+      roundMs: smoke ? 300 : whole('seconds', seconds, 600) * 1000,
+      smoke: smoke === true,
+    });
+    return good ? 0 : 1;
+  },
+});
+
+function whole(name: string, text: unknown, most: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > most) {
+    throw new CommandError(`--${name} is a whole number from 1 to ${most}.`, 2);
+  }
+  return value;
+}
