@@ -34,7 +34,7 @@ export default defineConfig({
           // Property tests take seconds, and several times that on a machine that does something else.
           testTimeout: 30_000,
           include: [
-            '{compliance,core,durable-objects,iam,worker,policies,scripts}/**/*.test.ts',
+            '{bench,compliance,core,durable-objects,iam,worker,policies,scripts}/**/*.test.ts',
             'tests/vectors/**/*.test.ts',
           ],
         },

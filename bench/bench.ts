@@ -3,30 +3,35 @@ import { type Admitted, type Cell, measureCell } from './measure.ts';
 import { commit, describeMachine, type Results, save } from './results.ts';
 import type { Scenario } from './scenarios.ts';
 import { summarise, table } from './summary.ts';
-import { coreCount, requireLinux } from './world/processes.ts';
-import { startWorld, WINDOW_MS, type World } from './world/world.ts';
+import { canPin, coreCount } from './world/processes.ts';
+import { startWorld, WINDOW_MS, type World, type WorldOptions } from './world/world.ts';
 
 export interface BenchOptions {
   readonly scenarios: readonly Scenario[];
   readonly connections: readonly number[];
   readonly rounds: number;
   readonly roundMs: number;
+  readonly actors: number;
   /** Correctness alone: nothing is kept, and open windows are not waited for. */
   readonly smoke: boolean;
 }
+
+/** So that nothing is waited for. */
+const SMOKE = { AUDIT_FLUSH_INTERVAL_MS: '50' };
 
 /** How long the last window's record may take to reach Postgres after the window is over. */
 const SETTLE_MS = 30_000;
 
 /**
  * Runs the bench and prints it. False: a round failed, or a cell has none that counts.
- * @throws CommandError when it was broken off, or cannot run here.
+ * @throws CommandError when it was broken off.
  */
 export async function runBench(io: Io, options: BenchOptions): Promise<boolean> {
-  requireLinux();
-  const machine = await describeMachine(coreCount());
+  const machine = await describeMachine(coreCount(), canPin());
   const at = new Date().toISOString();
-  const { cells, fault } = await withWorld(io, (world) => measure(world, io, options));
+  const { cells, fault } = await withWorld(io, options.smoke ? SMOKE : {}, (world) =>
+    measure(world, io, options),
+  );
   const lines = cells.flatMap((cell) => summarise(cell) ?? []);
   const results: Results = {
     ...{ version: 1, at, commit: commit(), machine, roundMs: options.roundMs, lines, cells },
@@ -67,12 +72,12 @@ async function measure(
 }
 
 /** Starts everything, and ends it whatever happens; also on Ctrl-C. */
-async function withWorld<T>(io: Io, use: (world: World) => Promise<T>): Promise<T> {
+async function withWorld<T>(io: Io, env: WorldOptions['env'], use: (world: World) => Promise<T>): Promise<T> {
   const broken = Promise.withResolvers<never>();
   const interrupt = () => broken.reject(new CommandError('Broken off.', 130));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
   io.note('Starting Postgres, the gateway, the null proxy and the upstream.');
-  const starting = startWorld();
+  const starting = startWorld({ env });
   try {
     const world = await Promise.race([starting, broken.promise]);
     return await Promise.race([use(world), broken.promise]);

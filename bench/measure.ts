@@ -1,8 +1,8 @@
 import type { Interval, Load } from './load/types.ts';
-import type { Scenario } from './scenarios.ts';
+import { LOW_LIMIT, type Scenario } from './scenarios.ts';
 import { exceeds } from './world/limit.ts';
 import { cpuMs, residentBytes } from './world/processes.ts';
-import { jobOf, LOW_LIMIT, type Target, WINDOW_MS, type World } from './world/world.ts';
+import { jobOf, type Target, WINDOW_MS, type World } from './world/world.ts';
 
 /** What one stretch of load cost and how it went. */
 export interface Sample {
@@ -36,6 +36,8 @@ export interface CellOptions {
   readonly connections: number;
   readonly rounds: number;
   readonly roundMs: number;
+  /** At most so many actors. */
+  readonly actors: number;
   readonly note: (line: string) => void;
 }
 
@@ -44,8 +46,8 @@ export type Admitted = Interval[];
 
 /** Measures the gateway and the null proxy in turns, after a warm-up of each in which every actor comes at least once. */
 export async function measureCell(world: World, admitted: Admitted, options: CellOptions): Promise<Cell> {
-  const { scenario, connections, roundMs, note } = options;
-  const tokens = await world.tokens(scenario);
+  const { scenario, connections, actors, roundMs, note } = options;
+  const tokens = await world.tokens(scenario, actors);
   const load = (target: Target, durationMs: number, most?: number) =>
     world.generator.run(
       jobOf(scenario, target, { tokens, connections, durationMs, ...(most ? { most } : {}) }),
@@ -63,10 +65,11 @@ export async function measureCell(world: World, admitted: Admitted, options: Cel
     const { sample, fired } = await take(world.proxy, async () => {
       return { fired: await load(world.proxy, durationMs, most), fault: undefined };
     });
-    if (Object.keys(fired.errors).length > 0 || !only(fired, [200])) throw new Error('the null proxy failed');
+    if (Object.keys(fired.errors).length > 0 || fired.statuses['200'] !== fired.answered)
+      throw new Error('the null proxy failed');
     return sample;
   };
-  const warm = Math.max(tokens.length, 500);
+  const warm = scenario.warmUp ?? Math.max(tokens.length, actors >> 1);
   await plain(roundMs * 4, warm);
   const warmed = await governed(roundMs * 4, warm);
   if (warmed.fault) note(`  warm-up: ${warmed.fault}`);
@@ -115,11 +118,12 @@ function faultOf(scenario: Scenario, fired: Load, admitted: Admitted): string | 
   const { statuses, errors, answered } = fired;
   if (answered === 0) return 'nothing was answered';
   if (Object.keys(errors).length > 0) return `connections broke: ${JSON.stringify(errors)}`;
-  if (!only(fired, scenario.statuses)) return `statuses were ${JSON.stringify(statuses)}`;
+  if (!isAsWanted(scenario, fired)) return `statuses were ${JSON.stringify(statuses)}`;
   const exceeded = exceeds(admitted, LOW_LIMIT, WINDOW_MS);
   return exceeded === undefined ? undefined : `actor ${exceeded} was admitted past the limit`;
 }
 
-function only({ statuses }: Load, wanted: readonly number[]): boolean {
-  return Object.keys(statuses).every((status) => wanted.includes(Number(status)));
+function isAsWanted({ status, also }: Scenario, { statuses, answered }: Load): boolean {
+  const count = (one: number | undefined) => statuses[one ?? ''] ?? 0;
+  return count(status) > 0 && count(status) + count(also) === answered;
 }

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommandError } from '../scripts/lib/command.ts';
 import type { Cell } from './measure.ts';
+import type { MicroLine } from './micro/types.ts';
+import type { Build, Scale, Sink, Verification } from './parts.ts';
 import type { Line } from './summary.ts';
 
 const FOLDER = fileURLToPath(new URL('./results', import.meta.url));
@@ -35,9 +37,14 @@ export interface Results {
   readonly roundMs: number;
   readonly lines: readonly Line[];
   readonly cells: readonly Cell[];
+  readonly micro?: readonly MicroLine[];
+  readonly sink?: Sink;
+  readonly build?: Build;
+  readonly verification?: Verification;
+  readonly scale?: readonly Scale[];
 }
 
-export async function describeMachine(cores: number): Promise<Machine> {
+export async function describeMachine(cores: number, pinned: boolean): Promise<Machine> {
   const workerd = JSON.parse(
     await readFile(join(ROOT, 'node_modules', 'workerd', 'package.json'), 'utf8'),
   ) as { version: string };
@@ -49,7 +56,7 @@ export async function describeMachine(cores: number): Promise<Machine> {
     node: process.versions.node,
     workerd: workerd.version,
     loadBefore: loadavg()[0] ?? 0,
-    pinned: cores > 1,
+    pinned,
   };
 }
 

@@ -20,10 +20,16 @@ export class Ledger {
   #recorded = 0;
   #answered = 0;
 
-  /** @param objects the folder of the gateway's Durable Objects. */
-  constructor(owner: pg.Client, objects: string) {
+  readonly #patienceMs: number;
+
+  /**
+   * @param objects the folder of the gateway's Durable Objects.
+   * @param patienceMs how long a record may take to reach Postgres.
+   */
+  constructor(owner: pg.Client, objects: string, patienceMs = PATIENCE_MS) {
     this.#owner = owner;
     this.#objects = objects;
+    this.#patienceMs = patienceMs;
   }
 
   /**
@@ -32,7 +38,7 @@ export class Ledger {
    */
   async settle(answered: number): Promise<string | undefined> {
     this.#answered += answered;
-    return this.#wait(PATIENCE_MS, async () => (await this.#inPostgres()) + (await this.#inCounters()));
+    return this.#wait(this.#patienceMs, async () => (await this.#inPostgres()) + (await this.#inCounters()));
   }
 
   /** The same with every window closed: Postgres alone holds them all. */

@@ -1,24 +1,39 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { CommandError } from '../../scripts/lib/command.ts';
+import { basename } from 'node:path';
 
 /** Linux counts a process's time in hundredths of a second, whatever the kernel's own clock (USER_HZ). */
 const TICK_MS = 10;
+
+const HAS_PROC = existsSync('/proc/self/stat');
 
 /** Behind the program's name, which stands in brackets and may hold anything: field 3 of proc(5) is the first. */
 function fields(pid: number): string[] {
   return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
 }
 
+function ps(...args: string[]): string {
+  return execFileSync('ps', args, { encoding: 'utf8' });
+}
+
 /** Milliseconds of CPU that a process has used, all its threads and the kernel on its behalf; exact to 10. */
 export function cpuMs(pid: number): number {
+  if (!HAS_PROC) return readTime(ps('-o', 'time=', '-p', String(pid)));
   const all = fields(pid);
   return (Number(all[11]) + Number(all[12])) * TICK_MS;
 }
 
-/** Bytes of memory that are a process's own or mapped by it now. */
+/** A time as ps writes it, `[[days-]hours:]minutes:seconds[.hundredths]`, in milliseconds. */
+export function readTime(text: string): number {
+  const [days, clock] = text.includes('-') ? text.trim().split('-') : ['0', text.trim()];
+  const seconds = clock!.split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
+  return Math.round((Number(days) * 86_400 + seconds) * 1000);
+}
+
+/** Bytes of memory that a process's own or mapped pages take now. */
 export function residentBytes(pid: number): number {
+  if (!HAS_PROC) return Number(ps('-o', 'rss=', '-p', String(pid))) * 1024;
   const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kilobytes) * 1024;
 }
@@ -28,39 +43,49 @@ export function residentBytes(pid: number): number {
  * @throws Error when there is none, or more than one.
  */
 export function inGroup(group: number, program: string): number {
-  const found = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
+  const found = processes().filter((one) => one.group === group && one.program === program);
+  if (found.length !== 1) throw new Error(`${found.length} processes of ${program} in group ${group}`);
+  return found[0]!.pid;
+}
+
+function processes(): { readonly pid: number; readonly group: number; readonly program: string }[] {
+  if (HAS_PROC) {
+    return readdirSync('/proc').flatMap((name) => {
+      if (!/^\d+$/.test(name)) return [];
       try {
-        return (
-          fields(pid)[2] === String(group) && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === program
-        );
+        const program = readFileSync(`/proc/${name}/comm`, 'utf8').trim();
+        return [{ pid: Number(name), group: Number(fields(Number(name))[2]), program }];
       } catch {
-        return false;
+        // It ended while the list was read.
+        return [];
       }
     });
-  if (found.length !== 1) throw new Error(`${found.length} processes of ${program} in group ${group}`);
-  return found[0]!;
+  }
+  return ps('-A', '-o', 'pid=,pgid=,comm=')
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [, pid, group, program] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line)!;
+      return { pid: Number(pid), group: Number(group), program: basename(program!) };
+    });
 }
 
 /** Where processes run: on the core that is measured, or on the others. */
 export type Side = 'measured' | 'others';
 
+/** Whether processes can be kept apart: on Linux, with two cores or more. */
+export function canPin(): boolean {
+  return process.platform === 'linux' && coreCount() > 1;
+}
+
 /**
- * Binds a process, its threads and all that it starts from now on to its side's cores.
- * Does nothing on a machine of one core. @throws Error when taskset fails.
+ * Binds a process, its threads and all that it starts from now on to its side's cores, where that can be done.
+ * @throws Error when taskset fails.
  */
 export function pin(pid: number, side: Side): void {
-  const cores = coreCount();
-  if (cores < 2) return;
-  execFileSync(
-    'taskset',
-    ['--all-tasks', '--cpu-list', '--pid', side === 'measured' ? '0' : `1-${cores - 1}`, String(pid)],
-    {
-      stdio: 'ignore',
-    },
-  );
+  if (!canPin()) return;
+  const list = side === 'measured' ? '0' : `1-${coreCount() - 1}`;
+  execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', list, String(pid)], { stdio: 'ignore' });
 }
 
 let cores: number | undefined;
@@ -69,11 +94,4 @@ let cores: number | undefined;
 export function coreCount(): number {
   cores ??= availableParallelism();
   return cores;
-}
-
-/** @throws CommandError on a system that does not say what a process costs. */
-export function requireLinux(): void {
-  if (process.platform !== 'linux') {
-    throw new CommandError('The bench reads CPU time from /proc and needs Linux.');
-  }
 }

@@ -4,15 +4,12 @@ import { join } from 'node:path';
 import { type Rig, startRig } from '../../tests/integration/rig.ts';
 import { type Generator, startGenerator } from '../load/generator.ts';
 import type { Job } from '../load/types.ts';
-import type { Scenario } from '../scenarios.ts';
-import { TENANT } from '../scenarios.ts';
+import { LOW_LIMIT, type Scenario, TENANT } from '../scenarios.ts';
 import { type Forked, forkScript } from './fork.ts';
 import { Ledger } from './ledger.ts';
 import { startNullProxy } from './null-proxy.ts';
 import { coreCount, inGroup, pin } from './processes.ts';
 
-/** Requests that an admin may make in a window. All others may make more than the bench can. */
-export const LOW_LIMIT = 20;
 export const WINDOW_MS = 60_000;
 
 /** Something that requests are sent to, and the process of workerd that answers them. */
@@ -28,14 +25,14 @@ export interface World {
   readonly generator: Generator;
   readonly ledger: Ledger;
   readonly rig: Rig;
-  /** Who asks in a scenario: a token for each, valid for an hour. */
-  tokens(scenario: Scenario): Promise<string[]>;
+  /** Who asks in a scenario, at most so many: a token for each, valid for an hour. */
+  tokens(scenario: Scenario, most: number): Promise<string[]>;
   stop(): Promise<void>;
 }
 
 export interface WorldOptions {
   /** Settings of the gateway beyond the bench's own. */
-  readonly env?: { readonly [name: string]: string };
+  readonly env?: { readonly [name: string]: string } | undefined;
   readonly tenants?: readonly string[];
 }
 
@@ -88,9 +85,9 @@ export async function startWorld({ env = {}, tenants = [TENANT] }: WorldOptions 
       generator,
       ledger: new Ledger(owner, join(rig.dir, 'objects', 'objects')),
       rig,
-      tokens: ({ name, actors }) =>
+      tokens: ({ name, actors }, most) =>
         Promise.all(
-          Array.from({ length: actors?.count ?? 0 }, (_, i) =>
+          Array.from({ length: Math.min(most, actors?.count ?? 0) }, (_, i) =>
             rig.token(TENANT, actors!.role, `${name}-${i}`),
           ),
         ),
@@ -112,6 +109,6 @@ export function jobOf(
     port: target.port,
     shot: scenario.shot,
     ...load,
-    ...(scenario.statuses.includes(429) ? { intervals: true } : {}),
+    ...(scenario.status === 429 ? { intervals: true } : {}),
   };
 }

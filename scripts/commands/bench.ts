@@ -1,5 +1,7 @@
 import { runBench } from '../../bench/bench.ts';
-import { CONNECTIONS, SCENARIOS } from '../../bench/scenarios.ts';
+import { compare } from '../../bench/compare.ts';
+import { read } from '../../bench/results.ts';
+import { ACTORS, CONNECTIONS, SCENARIOS } from '../../bench/scenarios.ts';
 import { CommandError, command } from '../lib/command.ts';
 
 await command({
@@ -22,12 +24,23 @@ await command({
     },
     rounds: { type: 'string', value: 'N', default: '5', help: 'rounds of each measurement' },
     seconds: { type: 'string', value: 'N', default: '3', help: 'length of a round' },
+    compare: {
+      type: 'boolean',
+      help: 'measures nothing, and sets the results in file B beside those in file A',
+    },
     smoke: {
       type: 'boolean',
       help: 'a few seconds that show whether it all works; no figure is worth anything',
     },
   },
-  async run({ scenario, connections, rounds, seconds, smoke }, _positionals, io) {
+  positionals: ['[A.json]', '[B.json]'],
+  async run({ scenario, connections, rounds, seconds, smoke, ...values }, [a, b], io) {
+    if (values.compare) {
+      if (a === undefined || b === undefined) throw new CommandError('--compare takes two files.', 2);
+      for (const line of compare(await read(a), await read(b))) io.out(line);
+      return 0;
+    }
+    if (a !== undefined) throw new CommandError('Files are for --compare.', 2);
     const names = (scenario ?? []) as string[];
     const unknown = names.find((name) => !SCENARIOS.some((each) => each.name === name));
     if (unknown !== undefined) throw new CommandError(`There is no scenario '${unknown}'.`, 2);
@@ -37,6 +50,7 @@ await command({
       connections: counts.length === 0 ? (smoke ? [8] : CONNECTIONS) : counts,
       rounds: smoke ? 1 : whole('rounds', rounds, 1000),
       roundMs: smoke ? 300 : whole('seconds', seconds, 600) * 1000,
+      actors: smoke ? 40 : ACTORS,
       smoke: smoke === true,
     });
     return good ? 0 : 1;

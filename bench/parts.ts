@@ -1,0 +1,35 @@
+import type { Spread } from './stats.ts';
+
+/** The flush of a log beside a bare batched insert through the same SQL endpoint. */
+export interface Sink {
+  readonly rowsPerSecond: Spread;
+  readonly barePerSecond: Spread;
+  /** Of the flush to the insert, each round with its own two neighbours. */
+  readonly ratio: Spread;
+  readonly rowsPerCall: Spread;
+}
+
+/** What a deploy uploads, and what it takes to be ready. */
+export interface Build {
+  readonly bytes: number;
+  readonly gzipBytes: number;
+  /** CPU from nothing to the first answer, above that of the null proxy. */
+  readonly startupMs: Spread;
+}
+
+/** The verification of a log of a million records, offline. */
+export interface Verification {
+  readonly seconds: number;
+  readonly residentBytes: number;
+}
+
+/** What a read costs when there is much. */
+export interface Scale {
+  readonly name: 'tenants' | 'records' | 'spread';
+  /** Of what there was how many. */
+  readonly size: number;
+  /** CPU of a request as a multiple of the null proxy's. */
+  readonly ratio: number;
+  /** That as a multiple of the same with one of them. */
+  readonly beside: number;
+}

@@ -1,0 +1,102 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Results } from '../../bench/results.ts';
+import { SCENARIOS } from '../../bench/scenarios.ts';
+import { Ledger } from '../../bench/world/ledger.ts';
+import { append, type Cluster, record, startCluster } from '../../sql/harness.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+let temp: string;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  temp = await mkdtemp(join(tmpdir(), 'mem0-governance-smoke-'));
+  // Postgres may run under another user, which has to get through.
+  await chmod(temp, 0o711);
+  cluster = await startCluster();
+});
+
+afterAll(async () => {
+  await cluster?.stop();
+  await rm(temp, { recursive: true, force: true });
+});
+
+function bench(...args: string[]) {
+  const child = spawn(process.execPath, [join(ROOT, 'scripts/run.cjs'), 'bench', ...args], {
+    env: { ...process.env, TMPDIR: temp },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, ended, said: (text: string) => stderr.includes(text) };
+}
+
+/** Processes that were started with this test's folder for temporary files. */
+function left(): string[] {
+  return execFileSync('ps', ['-A', '-ww', '-o', 'args='], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes(temp));
+}
+
+it('answers every scenario as it must, with each request in Postgres or its open counter', async () => {
+  const { code, stdout, stderr } = await bench('--smoke', '--json').ended;
+  expect(stderr).toBe('');
+  const { cells } = JSON.parse(stdout) as Results;
+  expect(cells.map(({ scenario }) => scenario)).toEqual(SCENARIOS.map(({ name }) => name));
+  for (const { rounds } of cells) {
+    expect(rounds).toHaveLength(1);
+    expect(rounds[0]!.fault).toBeUndefined();
+    expect(rounds[0]!.gateway.requests).toBeGreaterThan(0);
+    expect(rounds[0]!.gateway.cpuUs).toBeGreaterThan(0);
+  }
+  expect(code).toBe(0);
+  expect(left()).toEqual([]);
+});
+
+it('leaves nothing behind when it is broken off', async () => {
+  const { child, ended, said } = bench('--smoke');
+  while (!said('read, 8 connections')) await new Promise((resolve) => setTimeout(resolve, 20));
+  child.kill('SIGINT');
+  expect(await ended).toMatchObject({ code: 130, stdout: '' });
+  expect(left()).toEqual([]);
+  expect(await readdir(temp)).toEqual([]);
+});
+
+it('sees a request that no outcome stands for, one too many, and those that a counter holds', async () => {
+  const database = await cluster.fresh();
+  const owner = await database.as('audit_owner');
+  const writer = await database.as('audit_writer');
+  const objects = join(temp, 'objects');
+  await mkdir(join(objects, 'x-AuditLog'), { recursive: true });
+  const ledger = new Ledger(owner, objects, 200);
+  const log = 'acme~0~1';
+  await append(writer, log, 0, [
+    record(log, 0),
+    record(log, 1, { phase: 'intent' }),
+    record(log, 2, { count: 3 }),
+  ]);
+  expect(await ledger.settle(4)).toBeUndefined();
+  expect(await ledger.settle(1)).toBe('5 requests were answered, and the log knows of 4');
+  await append(writer, log, 3, [record(log, 3)]);
+  expect(await ledger.settle(0)).toBe('4 requests were answered, and the log knows of 5');
+  const store = new DatabaseSync(join(objects, 'x-AuditLog', '1.sqlite'));
+  store.exec('CREATE TABLE counter (count INTEGER); INSERT INTO counter VALUES (4), (2)');
+  store.close();
+  expect(await ledger.settle(6)).toBeUndefined();
+  // Postgres alone does not have them yet.
+  expect(await ledger.settleAll(200)).toBe('11 requests were answered, and the log knows of 5');
+});
