@@ -1,5 +1,7 @@
+import { freePort } from '../local/ports.ts';
 import { CommandError, type Io } from '../scripts/lib/command.ts';
 import { type Admitted, type Cell, measureCell } from './measure.ts';
+import { type ProfileOptions, profile } from './profile/profile.ts';
 import { commit, describeMachine, type Results, save } from './results.ts';
 import type { Scenario } from './scenarios.ts';
 import { summarise, table } from './summary.ts';
@@ -17,7 +19,7 @@ export interface BenchOptions {
 }
 
 /** So that nothing is waited for. */
-const SMOKE = { AUDIT_FLUSH_INTERVAL_MS: '50' };
+const SMOKE: WorldOptions = { env: { AUDIT_FLUSH_INTERVAL_MS: '50' } };
 
 /** How long the last window's record may take to reach Postgres after the window is over. */
 const SETTLE_MS = 30_000;
@@ -71,13 +73,23 @@ async function measure(
   return { cells: judged, fault };
 }
 
+/** Profiles a scenario and prints what it found. @throws CommandError when it was broken off. */
+export async function runProfile(io: Io, options: Omit<ProfileOptions, 'inspectorPort'>): Promise<void> {
+  const inspectorPort = await freePort();
+  const lines = await withWorld(io, { inspectorPort }, (world) =>
+    profile(world, { ...options, inspectorPort }),
+  );
+  if (io.json) io.out(JSON.stringify(lines));
+  else for (const line of lines) io.out(line);
+}
+
 /** Starts everything, and ends it whatever happens; also on Ctrl-C. */
-async function withWorld<T>(io: Io, env: WorldOptions['env'], use: (world: World) => Promise<T>): Promise<T> {
+async function withWorld<T>(io: Io, options: WorldOptions, use: (world: World) => Promise<T>): Promise<T> {
   const broken = Promise.withResolvers<never>();
   const interrupt = () => broken.reject(new CommandError('Broken off.', 130));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
   io.note('Starting Postgres, the gateway, the null proxy and the upstream.');
-  const starting = startWorld({ env });
+  const starting = startWorld(options);
   try {
     const world = await Promise.race([starting, broken.promise]);
     return await Promise.race([use(world), broken.promise]);

@@ -9,7 +9,8 @@ import type { MicroLine } from './micro/types.ts';
 import type { Build, Scale, Sink, Verification } from './parts.ts';
 import type { Line } from './summary.ts';
 
-const FOLDER = fileURLToPath(new URL('./results', import.meta.url));
+/** Where results are kept. */
+export const FOLDER = fileURLToPath(new URL('./results', import.meta.url));
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** What it was measured on: figures of two machines are no comparison. */

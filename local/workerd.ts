@@ -19,6 +19,8 @@ export interface WorkerdOptions {
   readonly project?: string;
   /** The tenants' document; absent: the local stack's. */
   readonly tenants?: string;
+  /** Where V8's inspector listens, on loopback; absent: nowhere. Whoever reaches it can read and do everything. */
+  readonly inspectorPort?: number | undefined;
 }
 
 export interface Workerd {
@@ -44,6 +46,7 @@ export async function startWorkerd({
   log,
   project,
   tenants,
+  inspectorPort,
   ...options
 }: WorkerdOptions): Promise<Workerd> {
   const { dir, config } = await bundle(project, tenants);
@@ -58,8 +61,9 @@ export async function startWorkerd({
   // The settings in it are secrets.
   await writeFile(file, workerdConfig({ config, modules, env, port, storageDir }), { mode: 0o600 });
 
+  const inspector = inspectorPort === undefined ? [] : [`--inspector-addr=127.0.0.1:${inspectorPort}`];
   const child = startChild({
-    argv: [join(ROOT, 'node_modules', 'workerd', 'bin', 'workerd'), 'serve', file, 'config'],
+    argv: [join(ROOT, 'node_modules', 'workerd', 'bin', 'workerd'), 'serve', ...inspector, file, 'config'],
     cwd: folder,
     env: { PATH: process.env.PATH, TZ: 'UTC' },
     onLine: log,

@@ -34,13 +34,19 @@ export interface WorldOptions {
   /** Settings of the gateway beyond the bench's own. */
   readonly env?: { readonly [name: string]: string } | undefined;
   readonly tenants?: readonly string[];
+  /** Where V8's inspector of the gateway listens; absent: nowhere. */
+  readonly inspectorPort?: number;
 }
 
 /**
  * Starts the upstream, Postgres, the SQL endpoint, the gateway and the null proxy. With two cores or more, both workerds
  * get the first and everything else, this process too, the others.
  */
-export async function startWorld({ env = {}, tenants = [TENANT] }: WorldOptions = {}): Promise<World> {
+export async function startWorld({
+  env = {},
+  tenants = [TENANT],
+  inspectorPort,
+}: WorldOptions = {}): Promise<World> {
   coreCount();
   pin(process.pid, 'others');
   const parts: { stop(): Promise<void> }[] = [];
@@ -61,6 +67,7 @@ export async function startWorld({ env = {}, tenants = [TENANT] }: WorldOptions 
       startRig({
         mem0: { url, apiKey: 'upstream-key' },
         tenants,
+        inspectorPort,
         env: {
           // The production's own, where the rig has a shorter one for tests that wait.
           AUDIT_FLUSH_INTERVAL_MS: '1000',

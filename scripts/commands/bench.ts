@@ -1,4 +1,4 @@
-import { runBench } from '../../bench/bench.ts';
+import { runBench, runProfile } from '../../bench/bench.ts';
 import { compare } from '../../bench/compare.ts';
 import { read } from '../../bench/results.ts';
 import { ACTORS, CONNECTIONS, SCENARIOS } from '../../bench/scenarios.ts';
@@ -24,6 +24,10 @@ await command({
     },
     rounds: { type: 'string', value: 'N', default: '5', help: 'rounds of each measurement' },
     seconds: { type: 'string', value: 'N', default: '3', help: 'length of a round' },
+    profile: {
+      type: 'boolean',
+      help: 'profiles one scenario (read) at one number of connections (32): a flame graph',
+    },
     compare: {
       type: 'boolean',
       help: 'measures nothing, and sets the results in file B beside those in file A',
@@ -45,6 +49,12 @@ await command({
     const unknown = names.find((name) => !SCENARIOS.some((each) => each.name === name));
     if (unknown !== undefined) throw new CommandError(`There is no scenario '${unknown}'.`, 2);
     const counts = ((connections ?? []) as string[]).map((text) => whole('connections', text, 1000));
+    if (values.profile) {
+      const profiled = SCENARIOS.find(({ name }) => name === (names[0] ?? 'read'))!;
+      const durationMs = whole('seconds', seconds, 600) * 1000;
+      await runProfile(io, { scenario: profiled, connections: counts[0] ?? 32, durationMs });
+      return 0;
+    }
     const good = await runBench(io, {
       scenarios: SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name)),
       connections: counts.length === 0 ? (smoke ? [8] : CONNECTIONS) : counts,

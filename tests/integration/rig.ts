@@ -23,6 +23,8 @@ export interface RigOptions {
   readonly silos?: { readonly [tenant: string]: object };
   /** Settings that differ from the rig's own. */
   readonly env?: { readonly [name: string]: string };
+  /** Where V8's inspector of the gateway listens; absent: nowhere. */
+  readonly inspectorPort?: number | undefined;
 }
 
 /** A gateway on bare workerd with a real Postgres, the SQL endpoint and an issuer of its own. */
@@ -63,6 +65,7 @@ export async function startRig({
   tenants = TENANTS,
   silos,
   env: extra = {},
+  inspectorPort,
 }: RigOptions): Promise<Rig> {
   const dir = await mkdtemp(join(tmpdir(), 'mem0-governance-rig-'));
   const cluster = await startCluster();
@@ -102,6 +105,7 @@ export async function startRig({
     startWorkerd({
       ...(silos ? { tenants: document } : {}),
       env,
+      inspectorPort,
       persistDir: join(dir, 'objects'),
       log: (line) => logs.push(line),
       ...(port ? { port } : {}),
