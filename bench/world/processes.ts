@@ -24,6 +24,15 @@ export function cpuMs(pid: number): number {
   return (Number(all[11]) + Number(all[12])) * TICK_MS;
 }
 
+/** The same of the threads that there are, exact to a microsecond where the kernel says so. */
+export function threadsCpuMs(pid: number): number {
+  if (!HAS_PROC) return cpuMs(pid);
+  const threads = readdirSync(`/proc/${pid}/task`).map((task) => {
+    return Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]);
+  });
+  return threads.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e6;
+}
+
 /** A time as ps writes it, `[[days-]hours:]minutes:seconds[.hundredths]`, in milliseconds. */
 export function readTime(text: string): number {
   const [days, clock] = text.includes('-') ? text.trim().split('-') : ['0', text.trim()];

@@ -1,0 +1,71 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { formatSignerKey, signerKey } from '../core/note.ts';
+import { startWorkerd } from '../local/workerd.ts';
+import { bundle } from '../local/wrangler/bundle.ts';
+import type { Build } from './parts.ts';
+import { spread } from './stats.ts';
+import { type Forked, forkScript } from './world/fork.ts';
+import { startNullProxy } from './world/null-proxy.ts';
+import { inGroup, threadsCpuMs } from './world/processes.ts';
+
+const NOWHERE = 'http://127.0.0.1:9';
+
+/** Settings that are complete, for a gateway that nobody asks anything but its health. */
+const SETTINGS = {
+  ISSUERS: JSON.stringify([
+    {
+      ...{ issuer: NOWHERE, audience: 'x', jwks_url: `${NOWHERE}/jwks`, algorithms: ['ES256'] },
+      ...{ tenants: ['*'], roles: ['*'] },
+    },
+  ]),
+  ...{ MEM0_ORIGIN: NOWHERE, MEM0_API_KEY: 'unused', AUDIT_SQL_ENDPOINT: `${NOWHERE}/sql` },
+  AUDIT_WRITER_URL: 'postgresql://writer@127.0.0.1:9/audit',
+  AUDIT_READER_URL: 'postgresql://reader@127.0.0.1:9/audit',
+  AUDIT_ORIGIN: 'gateway.bench',
+  AUDIT_SIGNING_KEY: formatSignerKey(signerKey('gateway.bench', new Uint8Array(32).fill(1))),
+  AUDIT_PSEUDONYM_KEY: `bench:${Buffer.alloc(32, 1).toString('base64url')}`,
+};
+
+/** Weighs the bundle, and starts it as often as there are rounds, each time beside the null proxy. */
+export async function measureBuild(rounds: number): Promise<Build> {
+  const { dir } = await bundle();
+  const names = (await readdir(dir)).filter((name) => /\.(js|wasm|bin|html|txt)$/.test(name));
+  const modules = await Promise.all(names.map((name) => readFile(join(dir, name))));
+  const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
+  const startups: number[] = [];
+  const upstream: Forked<{ url: string }> = await forkScript('upstream/main.ts');
+  try {
+    for (let i = 0; i < rounds; i++) {
+      const proxy = await started((folder) => startNullProxy(upstream.ready.url, folder));
+      const gateway = await started((persistDir) =>
+        startWorkerd({ env: SETTINGS, persistDir, log: () => {} }),
+      );
+      startups.push(gateway - proxy);
+    }
+  } finally {
+    await upstream.stop();
+  }
+  return {
+    bytes: sum(modules.map((bytes) => bytes.length)),
+    gzipBytes: sum(modules.map((bytes) => gzipSync(bytes).length)),
+    startupMs: spread(startups),
+  };
+}
+
+/** CPU of a workerd from its start until it has answered for the first time, in milliseconds. */
+async function started(
+  start: (folder: string) => Promise<{ readonly pid: number; stop(): Promise<void> }>,
+): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'mem0-governance-start-'));
+  try {
+    const server = await start(folder);
+    const used = threadsCpuMs(inGroup(server.pid, 'workerd'));
+    await server.stop();
+    return used;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
