@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { formatSignerKey, signerKey } from '../core/note.ts';
 import { startWorkerd } from '../local/workerd.ts';
 import { bundle } from '../local/wrangler/bundle.ts';
+import type { Io } from '../scripts/lib/command.ts';
 import type { Build } from './parts.ts';
 import { spread } from './stats.ts';
 import { type Forked, forkScript } from './world/fork.ts';
@@ -30,7 +31,8 @@ const SETTINGS = {
 };
 
 /** Weighs the bundle, and starts it as often as there are rounds, each time beside the null proxy. */
-export async function measureBuild(rounds: number): Promise<Build> {
+export async function measureBuild(io: Io, rounds: number, signal: AbortSignal): Promise<Build> {
+  io.note('The bundle, and its start');
   const { dir } = await bundle();
   const names = (await readdir(dir)).filter((name) => /\.(js|wasm|bin|html|txt)$/.test(name));
   const modules = await Promise.all(names.map((name) => readFile(join(dir, name))));
@@ -39,6 +41,7 @@ export async function measureBuild(rounds: number): Promise<Build> {
   const upstream: Forked<{ url: string }> = await forkScript('upstream/main.ts');
   try {
     for (let i = 0; i < rounds; i++) {
+      signal.throwIfAborted();
       const proxy = await started((folder) => startNullProxy(upstream.ready.url, folder));
       const gateway = await started((persistDir) =>
         startWorkerd({ env: SETTINGS, persistDir, log: () => {} }),

@@ -1,3 +1,4 @@
+import type { Io } from '../scripts/lib/command.ts';
 import type { Interval, Load } from './load/types.ts';
 import { LOW_LIMIT, type Scenario } from './scenarios.ts';
 import { exceeds } from './world/limit.ts';
@@ -36,18 +37,29 @@ export interface CellOptions {
   readonly connections: number;
   readonly rounds: number;
   readonly roundMs: number;
-  /** At most so many actors. */
-  readonly actors: number;
-  readonly note: (line: string) => void;
+  /** A token for each actor, none where nobody proves who they are. */
+  readonly tokens: readonly string[];
+  /** Requests of the warm-up. */
+  readonly warm: number;
 }
 
 /** Times of what was admitted in the limited scenario so far, over all cells: limits do not begin anew with a cell. */
 export type Admitted = Interval[];
 
+/** The longest that a warm-up takes, however slow the first requests are. */
+const WARM_MS = 600_000;
+/** The null proxy knows no actors. */
+const WARM_PLAIN = 2000;
+
 /** Measures the gateway and the null proxy in turns, after a warm-up of each in which every actor comes at least once. */
-export async function measureCell(world: World, admitted: Admitted, options: CellOptions): Promise<Cell> {
-  const { scenario, connections, actors, roundMs, note } = options;
-  const tokens = await world.tokens(scenario, actors);
+export async function measureCell(
+  world: World,
+  io: Io,
+  admitted: Admitted,
+  options: CellOptions,
+): Promise<Cell> {
+  const { scenario, connections, roundMs, tokens, warm } = options;
+  io.note(`${scenario.name}, ${connections} connections`);
   const load = (target: Target, durationMs: number, most?: number) =>
     world.generator.run(
       jobOf(scenario, target, { tokens, connections, durationMs, ...(most ? { most } : {}) }),
@@ -55,7 +67,7 @@ export async function measureCell(world: World, admitted: Admitted, options: Cel
   const governed = async (durationMs: number, most?: number) => {
     const sample = await take(world.gateway, async () => {
       const fired = await load(world.gateway, durationMs, most);
-      const unrecorded = await world.ledger.settle(fired.answered);
+      const unrecorded = await world.ledger.settle(fired.answered, scenario.coalesced);
       admitted.push(...(fired.intervals ?? []));
       return { fired, fault: unrecorded };
     });
@@ -69,10 +81,9 @@ export async function measureCell(world: World, admitted: Admitted, options: Cel
       throw new Error('the null proxy failed');
     return sample;
   };
-  const warm = scenario.warmUp ?? Math.max(tokens.length, actors >> 1);
-  await plain(roundMs * 4, warm);
-  const warmed = await governed(roundMs * 4, warm);
-  if (warmed.fault) note(`  warm-up: ${warmed.fault}`);
+  await plain(WARM_MS, Math.min(warm, WARM_PLAIN));
+  const warmed = await governed(WARM_MS, warm);
+  if (warmed.fault) io.note(`  warm-up: ${warmed.fault}`);
 
   const rounds: Round[] = [];
   let before = await plain(roundMs);
@@ -80,7 +91,7 @@ export async function measureCell(world: World, admitted: Admitted, options: Cel
     const { sample: gateway, fault } = await governed(roundMs);
     const after = await plain(roundMs);
     rounds.push({ before, gateway, after, ...(fault ? { fault } : {}) });
-    if (fault) note(`  round ${i + 1} counts for nothing: ${fault}`);
+    if (fault) io.note(`  round ${i + 1} counts for nothing: ${fault}`);
     before = after;
   }
   return { scenario: scenario.name, connections, rounds };

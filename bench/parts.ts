@@ -4,6 +4,8 @@ import type { Spread } from './stats.ts';
 export interface Sink {
   readonly rowsPerSecond: Spread;
   readonly barePerSecond: Spread;
+  /** Of an insert into a table with the generated columns, constraints and indexes of the audit log's. */
+  readonly shapedPerSecond: Spread;
   /** Of the flush to the insert, each round with its own two neighbours. */
   readonly ratio: Spread;
   readonly rowsPerCall: Spread;

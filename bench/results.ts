@@ -38,11 +38,11 @@ export interface Results {
   readonly roundMs: number;
   readonly lines: readonly Line[];
   readonly cells: readonly Cell[];
-  readonly micro?: readonly MicroLine[];
-  readonly sink?: Sink;
-  readonly build?: Build;
-  readonly verification?: Verification;
-  readonly scale?: readonly Scale[];
+  readonly micro?: readonly MicroLine[] | undefined;
+  readonly sink?: Sink | undefined;
+  readonly build?: Build | undefined;
+  readonly verification?: Verification | undefined;
+  readonly scale?: readonly Scale[] | undefined;
 }
 
 export async function describeMachine(cores: number, pinned: boolean): Promise<Machine> {

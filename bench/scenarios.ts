@@ -89,4 +89,12 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+/** What any tenant may ask and be answered the same: for measurements over many of them. */
+export const LIST: Scenario = {
+  name: 'list',
+  text: 'a list, empty',
+  shot: { method: 'GET', path: '/memories?user_id=nobody' },
+  status: 200,
+};
+
 export const CONNECTIONS: readonly number[] = [1, 8, 32, 128];

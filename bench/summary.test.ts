@@ -4,7 +4,7 @@ import { cellsOf, GOALS, hold } from './goals.ts';
 import type { Cell, Sample } from './measure.ts';
 import type { Results } from './results.ts';
 import { median, percentile } from './stats.ts';
-import { summarise, table } from './summary.ts';
+import { describe, summarise } from './summary.ts';
 
 const sample = (cpuUs: number, p50 = 1): Sample => ({
   requests: 100,
@@ -53,7 +53,7 @@ it('counts a failed round for nothing', () => {
   const { rounds, ...rest } = cell('read', 32, 600, 100);
   const failed = { ...rest, rounds: [rounds[0]!, { ...rounds[1]!, fault: 'lost one' }] };
   expect(summarise(failed)).toMatchObject({ rounds: 1, failed: 1, cpuUs: { median: 600, min: 600 } });
-  expect(table([summarise(failed)!]).at(-1)).toContain('1 of 2');
+  expect(describe(results([failed])).at(-1)).toContain('1 of 2');
   expect(summarise({ ...rest, rounds: [failed.rounds[1]!] })).toBeUndefined();
 });
 
@@ -78,6 +78,7 @@ it('says how far a goal is away, whichever side it must be on', () => {
   const sink = {
     rowsPerSecond: spread(1),
     barePerSecond: spread(2),
+    shapedPerSecond: spread(2),
     ratio: spread(0.45),
     rowsPerCall: spread(400),
   };

@@ -1,4 +1,5 @@
 import type { Cell, Round, Sample } from './measure.ts';
+import type { Results } from './results.ts';
 import { type Spread, spread } from './stats.ts';
 
 /** A cell in a line: medians over the rounds that count, and how far apart they lay. */
@@ -55,7 +56,7 @@ export function summarise({ scenario, connections, rounds }: Cell): Line | undef
 }
 
 /** A table of all lines, for people. */
-export function table(lines: readonly Line[]): string[] {
+function table(lines: readonly Line[]): string[] {
   const rows = lines.map((line) => [
     line.scenario,
     String(line.connections),
@@ -75,6 +76,42 @@ export function table(lines: readonly Line[]): string[] {
     ...['p50 ms', 'p90', 'p99', 'MiB', 'rounds'],
   ];
   return align([heads, ...rows]);
+}
+
+/** A run for people: a table for each part that it has. */
+export function describe({ lines, micro, build, sink, scale }: Results): string[] {
+  const whole = ({ median: middle, min, max }: Spread) =>
+    `${middle.toFixed(0)} (${min.toFixed(0)}–${max.toFixed(0)})`;
+  const tables = [
+    lines.length > 0 ? table(lines) : [],
+    micro
+      ? align([
+          ['micro-bench, µs', 'p50', 'p99'],
+          ...micro.map(({ name, p50Us, p99Us }) => [name, p50Us.toFixed(2), p99Us.toFixed(2)]),
+        ])
+      : [],
+    build
+      ? [
+          `bundle: ${(build.bytes / 1024).toFixed(0)} KiB, ${(build.gzipBytes / 1024).toFixed(0)} KiB gzip; ` +
+            `start: ${whole(build.startupMs)} ms of CPU above the null proxy`,
+        ]
+      : [],
+    sink
+      ? [
+          `rows/s: flush ${whole(sink.rowsPerSecond)}, in calls of ${whole(sink.rowsPerCall)}; bare insert ` +
+            `${whole(sink.barePerSecond)}; insert with all columns ${whole(sink.shapedPerSecond)}`,
+        ]
+      : [],
+    scale
+      ? align([
+          ['scale', 'size', '× null', '× small'],
+          ...scale.map(({ name, size, ratio, beside }) => [
+            ...[name, String(size), ratio.toFixed(2), beside.toFixed(2)],
+          ]),
+        ])
+      : [],
+  ];
+  return tables.filter((rows) => rows.length > 0).flatMap((rows, i) => (i === 0 ? rows : ['', ...rows]));
 }
 
 /** Columns of one width: the first to the left, all others to the right. */

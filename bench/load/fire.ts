@@ -6,8 +6,8 @@ import type { Interval, Job, Load, Shot } from './types.ts';
 /** An answer that takes longer counts as lost. */
 const STUCK_MS = 30_000;
 
-/** Sends a job's requests, one at a time on each connection, and waits for every answer. */
-export async function fire(job: Job): Promise<Load> {
+/** Sends a job's requests, one at a time on each connection, and waits for every answer. `halt` ends it early. */
+export async function fire(job: Job, halt?: AbortSignal): Promise<Load> {
   const requests = render(job.shot, job.port, job.tokens);
   const tally = new Tally(job.intervals === true);
   const sockets = await Promise.all(Array.from({ length: job.connections }, () => dial(job.port)));
@@ -17,7 +17,7 @@ export async function fire(job: Job): Promise<Load> {
   const most = job.most ?? Number.POSITIVE_INFINITY;
   // Each takes the next actor, so that no two requests under way are the same one's.
   const next = () => {
-    if (sent >= most || performance.now() >= until) return undefined;
+    if (sent >= most || halt?.aborted || performance.now() >= until) return undefined;
     return sent++ % requests.length;
   };
   await Promise.all(sockets.map((socket) => drive(socket, requests, next, tally)));

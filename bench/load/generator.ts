@@ -5,6 +5,8 @@ import type { Job, Load } from './types.ts';
 export interface Generator {
   /** @throws Error when it cannot connect, or its process ends. */
   run(job: Job): Promise<Load>;
+  /** Ends the job that runs, if one does, once what was sent is answered. */
+  halt(): void;
   stop(): Promise<void>;
 }
 
@@ -18,6 +20,7 @@ export async function startGenerator(): Promise<Generator> {
       if (load === undefined) throw new Error(`the load generator failed: ${failed}`);
       return load;
     },
+    halt: () => process.tell({ halt: true }),
     stop: () => process.stop(),
   };
 }

@@ -3,8 +3,12 @@ import type { Job } from './types.ts';
 
 // The load generator, a process of its own: a job comes in, what came of it goes out.
 
-process.on('message', (job: Job) => {
-  void fire(job).then(
+let running: AbortController | undefined;
+
+process.on('message', (said: Job | { readonly halt: true }) => {
+  if ('halt' in said) return running?.abort();
+  running = new AbortController();
+  void fire(said, running.signal).then(
     (load) => process.send?.({ load }),
     (error: unknown) => process.send?.({ failed: String(error) }),
   );

@@ -12,9 +12,10 @@ const results = Array.from({ length: ROWS }, (_, i) =>
 );
 const added = { results: [{ id: MEMORY_ID, memory: 'Drinks green tea.', event: 'ADD' }] };
 
-/** What the constant upstream answers, by method and path. */
+/** What the constant upstream answers, by method and path without the query. */
 export const ANSWERS: { readonly [request: string]: object } = {
   [`GET /memories/${MEMORY_ID}`]: byId,
+  'GET /memories': { results: [] },
   'POST /search': { results },
   'POST /memories': added,
 };

@@ -23,8 +23,8 @@ function serve(socket: Socket): void {
     try {
       const request = reader.push(chunk);
       if (request === undefined) return;
-      // "GET /path HTTP/1.1"
-      const line = request.toString('latin1', 0, request.indexOf(' HTTP/1.1'));
+      // "GET /path?query HTTP/1.1"
+      const line = request.toString('latin1', 0, request.indexOf(' HTTP/1.1')).split('?', 1)[0]!;
       socket.write(ready.get(line) ?? MISSING);
     } catch {
       socket.destroy();

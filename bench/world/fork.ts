@@ -8,17 +8,21 @@ export interface Forked<M> {
   readonly ready: M;
   /** Sends a message and waits for the next one back. @throws Error when the process ends instead. */
   ask(message: object): Promise<M>;
+  /** Sends a message that is not answered. */
+  tell(message: object): void;
   stop(): Promise<void>;
 }
 
 /**
  * @param script relative to `bench/`.
+ * @param signal ends it.
  * @throws Error when it ends before it is ready.
  */
-export async function forkScript<M>(script: string, args: readonly string[] = []): Promise<Forked<M>> {
-  const child = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), args, {
+export async function forkScript<M>(script: string, signal?: AbortSignal): Promise<Forked<M>> {
+  const child = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
+  signal?.addEventListener('abort', () => child.kill('SIGKILL'));
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const ready = await message<M>(child, script);
   return {
@@ -28,6 +32,9 @@ export async function forkScript<M>(script: string, args: readonly string[] = []
       const answer = message<M>(child, script);
       child.send(sent);
       return answer;
+    },
+    tell: (sent) => {
+      child.send(sent);
     },
     async stop() {
       if (child.connected) child.disconnect();

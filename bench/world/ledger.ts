@@ -19,6 +19,7 @@ export class Ledger {
   readonly #read = new Map<string, number>();
   #recorded = 0;
   #answered = 0;
+  #coalesced = false;
 
   readonly #patienceMs: number;
 
@@ -35,10 +36,16 @@ export class Ledger {
   /**
    * Waits until the records of everything that was answered are in Postgres, or in a counter whose window is still open.
    * Returns what does not hold, and begins anew from what is there; `undefined` when all is well.
+   * @param coalesced whether some of it may be in a counter; from then on, counters are looked at.
    */
-  async settle(answered: number): Promise<string | undefined> {
+  async settle(answered: number, coalesced = false): Promise<string | undefined> {
     this.#answered += answered;
-    return this.#wait(this.#patienceMs, async () => (await this.#inPostgres()) + (await this.#inCounters()));
+    this.#coalesced ||= coalesced;
+    return this.#wait(this.#patienceMs, async () => {
+      // The counters first: what leaves one meanwhile is seen twice, and gone at the next look.
+      const counted = this.#coalesced ? await this.#inCounters() : 0;
+      return counted + (await this.#inPostgres());
+    });
   }
 
   /** The same with every window closed: Postgres alone holds them all. */
@@ -59,19 +66,25 @@ export class Ledger {
     return fault;
   }
 
-  /** Reads what came since the last time: a record that is there never changes. */
+  /** Reads what came since the last time, of the logs that have grown: a record that is there never changes. */
   async #inPostgres(): Promise<number> {
-    const { rows: logs } = await this.#owner.query<{ log: string }>('select log from audit.log_head');
-    for (const { log } of logs) {
-      const { rows } = await this.#owner.query<{ requests: string | null; next: string | null }>(
-        `select sum(count) filter (where phase = 'outcome') as requests, max(index) + 1 as next
-         from audit.record where log = $1 and index >= $2`,
-        [log, this.#read.get(log) ?? 0],
-      );
-      const { requests, next } = rows[0]!;
-      this.#recorded += Number(requests);
-      if (next !== null) this.#read.set(log, Number(next));
-    }
+    const { rows: heads } = await this.#owner.query<{ log: string; head: string }>(
+      'select log, head from audit.log_head',
+    );
+    const grown = heads.filter(({ log, head }) => Number(head) > (this.#read.get(log) ?? 0));
+    if (grown.length === 0) return this.#recorded;
+    const { rows } = await this.#owner.query<{ requests: string | null }>(
+      `select sum(count) filter (where phase = 'outcome') as requests
+       from unnest($1::text[], $2::bigint[], $3::bigint[]) as grown (name, first, head)
+       join audit.record on log = name and index >= first and index < head`,
+      [
+        grown.map(({ log }) => log),
+        grown.map(({ log }) => this.#read.get(log) ?? 0),
+        grown.map(({ head }) => head),
+      ],
+    );
+    this.#recorded += Number(rows[0]?.requests);
+    for (const { log, head } of grown) this.#read.set(log, Number(head));
     return this.#recorded;
   }
 

@@ -1,4 +1,4 @@
-import { runBench, runProfile } from '../../bench/bench.ts';
+import { PARTS, type Part, runBench, runProfile } from '../../bench/bench.ts';
 import { compare } from '../../bench/compare.ts';
 import { read } from '../../bench/results.ts';
 import { ACTORS, CONNECTIONS, SCENARIOS } from '../../bench/scenarios.ts';
@@ -22,8 +22,16 @@ await command({
       value: 'N',
       help: `only so many: ${CONNECTIONS.join(', ')}, or another number`,
     },
+    part: {
+      type: 'string',
+      multiple: true,
+      value: 'NAME',
+      help: `only this: ${PARTS.join(', ')}; without it, all but scale`,
+    },
     rounds: { type: 'string', value: 'N', default: '5', help: 'rounds of each measurement' },
     seconds: { type: 'string', value: 'N', default: '3', help: 'length of a round' },
+    tenants: { type: 'string', value: 'N', default: '100000', help: 'of the scale, how many in the end' },
+    records: { type: 'string', value: 'N', default: '10000000', help: 'of the scale, in one log in the end' },
     profile: {
       type: 'boolean',
       help: 'profiles one scenario (read) at one number of connections (32): a flame graph',
@@ -56,6 +64,9 @@ await command({
       return 0;
     }
     const good = await runBench(io, {
+      parts: partsOf((values.part ?? []) as string[], names.length + counts.length > 0 || smoke === true),
+      tenants: whole('tenants', values.tenants, 1_000_000),
+      records: whole('records', values.records, 1_000_000_000),
       scenarios: SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name)),
       connections: counts.length === 0 ? (smoke ? [8] : CONNECTIONS) : counts,
       rounds: smoke ? 1 : whole('rounds', rounds, 1000),
@@ -66,6 +77,13 @@ await command({
     return good ? 0 : 1;
   },
 });
+
+function partsOf(names: readonly string[], narrowed: boolean): readonly Part[] {
+  const unknown = names.find((name) => !(PARTS as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new CommandError(`There is no part '${unknown}'.`, 2);
+  if (names.length > 0) return names as readonly Part[];
+  return narrowed ? ['load'] : PARTS.filter((part) => part !== 'scale');
+}
 
 function whole(name: string, text: unknown, most: number): number {
   const value = Number(text);

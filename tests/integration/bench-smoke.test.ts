@@ -96,7 +96,7 @@ it('sees a request that no outcome stands for, one too many, and those that a co
   const store = new DatabaseSync(join(objects, 'x-AuditLog', '1.sqlite'));
   store.exec('CREATE TABLE counter (count INTEGER); INSERT INTO counter VALUES (4), (2)');
   store.close();
-  expect(await ledger.settle(6)).toBeUndefined();
+  expect(await ledger.settle(6, true)).toBeUndefined();
   // Postgres alone does not have them yet.
   expect(await ledger.settleAll(200)).toBe('11 requests were answered, and the log knows of 5');
 });
