@@ -3,7 +3,7 @@ import type { Spread } from './stats.ts';
 import { align, type Line } from './summary.ts';
 
 /** Members of the machine that make figures of two runs no comparison. */
-const SAME = ['cpu', 'cores', 'workerd', 'pinned'] as const satisfies readonly (keyof Machine)[];
+const SAME = ['cpu', 'cores', 'workerd', 'pinned', 'storage'] as const satisfies readonly (keyof Machine)[];
 
 /**
  * Two runs beside each other, a row for each cell that both have: the ratio to the null proxy, which is what can be

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, release, totalmem } from 'node:os';
+import { mkdir, readdir, readFile, statfs, writeFile } from 'node:fs/promises';
+import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommandError } from '../scripts/lib/command.ts';
@@ -12,6 +12,9 @@ import type { Line } from './summary.ts';
 /** Where results are kept. */
 export const FOLDER = fileURLToPath(new URL('./results', import.meta.url));
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Linux' name for a file system in memory. */
+const TMPFS = 0x01021994;
 
 /** What it was measured on: figures of two machines are no comparison. */
 export interface Machine {
@@ -25,6 +28,8 @@ export interface Machine {
   readonly loadBefore: number;
   /** Whether the gateway had a core that load, upstream and Postgres did not use. */
   readonly pinned: boolean;
+  /** Where the objects' storage was. */
+  readonly storage: 'disk' | 'memory';
 }
 
 /** A run of the bench, as it is kept. */
@@ -58,6 +63,7 @@ export async function describeMachine(cores: number, pinned: boolean): Promise<M
     workerd: workerd.version,
     loadBefore: loadavg()[0] ?? 0,
     pinned,
+    storage: (await statfs(tmpdir())).type === TMPFS ? 'memory' : 'disk',
   };
 }
 

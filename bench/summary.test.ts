@@ -24,7 +24,7 @@ const results = (cells: readonly Cell[], more: Partial<Results> = {}): Results =
   commit: 'x',
   machine: {
     ...{ cpu: 'one', cores: 2, memoryBytes: 1, kernel: '6', node: '24', workerd: '1' },
-    ...{ loadBefore: 0, pinned: true },
+    ...{ loadBefore: 0, pinned: true, storage: 'disk' },
   },
   roundMs: 1000,
   lines: cells.map((each) => summarise(each)!),
