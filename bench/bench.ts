@@ -8,13 +8,14 @@ import { commit, describeMachine, type Results, save } from './results.ts';
 import { measureScale, type ScaleOptions } from './scale.ts';
 import { measureSink } from './sink.ts';
 import { describe, summarise } from './summary.ts';
+import { measureVerification } from './verification.ts';
 import { forkScript } from './world/fork.ts';
 import { canPin, coreCount } from './world/processes.ts';
 import { interruptible, withWorld } from './world/with-world.ts';
 import type { WorldOptions } from './world/world.ts';
 
 /** What a run can measure. `scale` takes hours at its full size, so a run has it only when it is asked for. */
-export const PARTS = ['load', 'micro', 'build', 'sink', 'scale'] as const;
+export const PARTS = ['load', 'micro', 'build', 'verify', 'sink', 'scale'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface BenchOptions extends CellsOptions, ScaleOptions {
@@ -24,6 +25,8 @@ export interface BenchOptions extends CellsOptions, ScaleOptions {
 /** So that nothing is waited for. */
 const SMOKE: WorldOptions = { env: { AUDIT_FLUSH_INTERVAL_MS: '50' } };
 const BACKLOG = 6000;
+/** What the goal is set for. */
+const VERIFIED = 1_000_000;
 
 /**
  * Runs the bench and prints it. False: a round failed, or a cell has none that counts.
@@ -37,6 +40,7 @@ export async function runBench(io: Io, options: BenchOptions): Promise<boolean> 
   const { cells, fault, ...rest } = await interruptible(async (signal) => {
     const micro = has('micro') ? await measureMicro(io, signal) : undefined;
     const build = has('build') ? await measureBuild(io, rounds, signal) : undefined;
+    const verification = has('verify') ? await measureVerification(io, signal, VERIFIED) : undefined;
     const world = <T>(use: Parameters<typeof withWorld<T>>[3]) =>
       withWorld(io, signal, smoke ? SMOKE : {}, use);
     const none = { cells: [], fault: undefined };
@@ -45,7 +49,7 @@ export async function runBench(io: Io, options: BenchOptions): Promise<boolean> 
       ? await world((started) => measureSink(started, io, { rounds, backlog: BACKLOG }))
       : undefined;
     const scale = has('scale') ? await measureScale(io, signal, options) : undefined;
-    return { ...load, micro, build, sink, scale };
+    return { ...load, micro, build, verification, sink, scale };
   });
   const lines = cells.flatMap((cell) => summarise(cell) ?? []);
   const results: Results = {

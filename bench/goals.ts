@@ -39,6 +39,10 @@ const over =
   };
 const scale = (name: string) => (results: Results) => results.scale?.find((one) => one.name === name);
 
+const verified = ({ verification }: Results) =>
+  verification?.records === 1_000_000 ? verification : undefined;
+const megabytes = (bytes: number | undefined) => (bytes === undefined ? undefined : bytes / 1e6);
+
 const POLICY = micro('policy, input and evaluation');
 
 export const GOALS: readonly Goal[] = [
@@ -91,20 +95,8 @@ export const GOALS: readonly Goal[] = [
     limit: 400,
     value: ({ sink }) => sink?.rowsPerCall.median,
   },
-  most(
-    'P6',
-    'offline verification of 1,000,000 records',
-    's',
-    10,
-    ({ verification }) => verification?.seconds,
-  ),
-  most(
-    'P6',
-    'memory of it',
-    'MB',
-    300,
-    ({ verification }) => verification && verification.residentBytes / 1e6,
-  ),
+  most('P6', 'offline verification of 1,000,000 records', 's', 10, (results) => verified(results)?.seconds),
+  most('P6', 'memory of it', 'MB', 300, (results) => megabytes(verified(results)?.residentBytes)),
   most('P7', 'bundle, gzip', 'KiB', 400, ({ build }) => build && build.gzipBytes / 1024),
   most('P7', 'startup', 'ms', 50, ({ build }) => build?.startupMs.median),
   most(

@@ -19,8 +19,9 @@ export interface Build {
   readonly startupMs: Spread;
 }
 
-/** The verification of a log of a million records, offline. */
+/** The verification of a log, offline, from a bundle. */
 export interface Verification {
+  readonly records: number;
   readonly seconds: number;
   readonly residentBytes: number;
 }

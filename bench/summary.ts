@@ -79,7 +79,7 @@ function table(lines: readonly Line[]): string[] {
 }
 
 /** A run for people: a table for each part that it has. */
-export function describe({ lines, micro, build, sink, scale }: Results): string[] {
+export function describe({ lines, micro, build, verification, sink, scale }: Results): string[] {
   const whole = ({ median: middle, min, max }: Spread) =>
     `${middle.toFixed(0)} (${min.toFixed(0)}–${max.toFixed(0)})`;
   const tables = [
@@ -94,6 +94,12 @@ export function describe({ lines, micro, build, sink, scale }: Results): string[
       ? [
           `bundle: ${(build.bytes / 1024).toFixed(0)} KiB, ${(build.gzipBytes / 1024).toFixed(0)} KiB gzip; ` +
             `start: ${whole(build.startupMs)} ms of CPU above the null proxy`,
+        ]
+      : [],
+    verification
+      ? [
+          `${verification.records} records verified in ${verification.seconds.toFixed(1)} s with ` +
+            `${(verification.residentBytes / 1e6).toFixed(0)} MB`,
         ]
       : [],
     sink

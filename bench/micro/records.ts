@@ -1,35 +1,21 @@
-import { randomUUID } from 'node:crypto';
 import { canonical, type Json } from '../../core/canonical.ts';
 import { Frontier, hashLeaf } from '../../core/merkle.ts';
-import { type RecordMembers, seal } from '../../core/record.ts';
+import { seal } from '../../core/record.ts';
 import type { AppendEntry } from '../../core/rpc.ts';
 import { AuditMachine } from '../../durable-objects/audit-log/machine.ts';
 import { SETTINGS } from '../../durable-objects/audit-log/testing/entries.ts';
 import { MemoryStore } from '../../durable-objects/audit-log/testing/store.ts';
-import { MEMORY_ID } from '../../tests/fakes/mem0.ts';
 import { TENANT } from '../scenarios.ts';
 import type { Micro } from './measure.ts';
+import { sampleMembers } from './sample.ts';
 
 const BATCH = 32;
 const NAME = { tenant: TENANT, shard: 0, epoch: 1 };
 const WALL = Date.UTC(2026, 0, 15, 12);
 
-/** The record of a read by id as the gateway makes it, under a request id of its own. */
-function outcome(): RecordMembers {
-  return {
-    ...{ v: 1, phase: 'outcome', request_id: randomUUID(), tenant: TENANT, decision: 'allow' },
-    actor: { issuer: 'http://127.0.0.1:12345', sub: 'read-123' },
-    ...{ roles: ['agent-reader'], action: 'read', operation: 'oss.memories.get', dialect: 'oss' },
-    resource: { ids: [MEMORY_ID] },
-    reasons: ['role_allows'],
-    outcome: { result: 'success', status: 200, upstream_status: 200, latency_ms: 3 },
-    ...{ policy: '0'.repeat(64), input: '1'.repeat(64) },
-  };
-}
-
 function entries(): AppendEntry[] {
   return Array.from({ length: BATCH }, () => {
-    const members = outcome();
+    const members = sampleMembers();
     return { key: `${members.request_id}:outcome`, members };
   });
 }
@@ -40,7 +26,7 @@ function newMachine(): AuditMachine {
 
 /** What becomes of a record, from its members to the text that Postgres gets. Storage is in memory. */
 export function recordMicros(): Micro[] {
-  const one = outcome();
+  const one = sampleMembers();
   const { text } = seal(one, NAME, 7, WALL);
   const bytes = Buffer.from(text, 'utf8');
   const leaf = hashLeaf(bytes);
