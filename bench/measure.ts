@@ -71,7 +71,8 @@ export async function measureCell(
       admitted.push(...(fired.intervals ?? []));
       return { fired, fault: unrecorded };
     });
-    return { ...sample, fault: sample.fault ?? faultOf(scenario, sample.fired, admitted) };
+    const faults = [faultOf(scenario, sample.fired, admitted), sample.fault].filter(Boolean);
+    return { ...sample, fault: faults.length === 0 ? undefined : faults.join('; ') };
   };
   const plain = async (durationMs: number, most?: number) => {
     const { sample, fired } = await take(world.proxy, async () => {
