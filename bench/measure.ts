@@ -46,6 +46,8 @@ export interface CellOptions {
 /** Times of what was admitted in the limited scenario so far, over all cells: limits do not begin anew with a cell. */
 export type Admitted = Interval[];
 
+/** Lines of the gateway's log that are shown when a round fails. */
+const SHOWN = 5;
 /** The longest that a warm-up takes, however slow the first requests are. */
 const WARM_MS = 600_000;
 /** The null proxy knows no actors. */
@@ -64,7 +66,9 @@ export async function measureCell(
     world.generator.run(
       jobOf(scenario, target, { tokens, connections, durationMs, ...(most ? { most } : {}) }),
     );
+  const { logs } = world.rig;
   const governed = async (durationMs: number, most?: number) => {
+    const said = logs.length;
     const sample = await take(world.gateway, async () => {
       const fired = await load(world.gateway, durationMs, most);
       const unrecorded = await world.ledger.settle(fired.answered, scenario.coalesced);
@@ -72,6 +76,7 @@ export async function measureCell(
       return { fired, fault: unrecorded };
     });
     const faults = [faultOf(scenario, sample.fired, admitted), sample.fault].filter(Boolean);
+    if (faults.length > 0) for (const line of logs.slice(said, said + SHOWN)) io.note(`  gateway: ${line}`);
     return { ...sample, fault: faults.length === 0 ? undefined : faults.join('; ') };
   };
   const plain = async (durationMs: number, most?: number) => {
