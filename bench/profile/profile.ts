@@ -30,7 +30,7 @@ export async function profile(world: World, options: ProfileOptions): Promise<st
   const tokens = await world.tokens(scenario, ACTORS);
   const load = { tokens, connections };
   const warm = await generator.run(
-    jobOf(scenario, gateway, { ...load, durationMs: 10_000, most: 4 * ACTORS }),
+    jobOf(scenario, gateway, { ...load, durationMs: 60_000, most: 4 * ACTORS }),
   );
   await ledger.settle(warm.answered);
   let requests = 0;

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { measureBuild } from '../../bench/build.ts';
 import type { Results } from '../../bench/results.ts';
 import { SCENARIOS } from '../../bench/scenarios.ts';
+import { measureVerification } from '../../bench/verification.ts';
 import { Ledger } from '../../bench/world/ledger.ts';
 import { append, type Cluster, record, startCluster } from '../../sql/harness.ts';
 
@@ -65,6 +67,18 @@ it('answers every scenario as it must, with each request in Postgres or its open
   }
   expect(code).toBe(0);
   expect(left()).toEqual([]);
+});
+
+it('has the verifier find a log of its own making sound, and the bundle and its start within reason', async () => {
+  const io = { out: () => {}, note: () => {}, json: false };
+  const { signal } = new AbortController();
+  const verification = await measureVerification(io, signal, 2500);
+  expect(verification).toMatchObject({ records: 2500 });
+  expect(verification.residentBytes).toBeGreaterThan(10e6);
+  const build = await measureBuild(io, 1, signal);
+  expect(build.gzipBytes).toBeGreaterThan(10_000);
+  expect(build.gzipBytes).toBeLessThan(build.bytes);
+  expect(build.startupMs.median).toBeGreaterThan(0);
 });
 
 it('leaves nothing behind when it is broken off', async () => {
