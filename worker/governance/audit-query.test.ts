@@ -77,7 +77,20 @@ describe('the statement', () => {
 
   it('holds no value, and a parameter for each', () => {
     const { text, values } = pageStatement(FULL, ['t1', 't2']);
-    expect(values).toEqual([1, 2, "o'brien", 'read', 'deny', 'r', '["x","t1","t2"]', 3, 'acme~0~1', 4, 11]);
+    expect(values).toEqual([
+      1,
+      2,
+      "o'brien",
+      'read',
+      'deny',
+      'r',
+      '["x","t1","t2"]',
+      '["t1","t2"]',
+      3,
+      'acme~0~1',
+      4,
+      11,
+    ]);
     expect(text).not.toContain("o'brien");
     const named = [...text.matchAll(/\$(\d+)/g)].map(([, n]) => Number(n));
     expect(named).toEqual(values.map((_, at) => at + 1));
