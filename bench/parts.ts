@@ -4,7 +4,7 @@ import type { Spread } from './stats.ts';
 export interface Sink {
   readonly rowsPerSecond: Spread;
   readonly barePerSecond: Spread;
-  /** Of an insert into a table with the generated columns, constraints and indexes of the audit log's. */
+  /** Of an insert into a table with the columns, constraints, indexes and row trigger of the audit log's. */
   readonly shapedPerSecond: Spread;
   /** Of the flush to the insert, each round with its own two neighbours. */
   readonly ratio: Spread;

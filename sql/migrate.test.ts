@@ -17,6 +17,7 @@ const ALL = [
   '0009_recovery',
   '0010_archives',
   '0011_personal',
+  '0012_columns',
 ];
 
 let cluster: Cluster;

@@ -48,7 +48,7 @@ async function alter(statement: string): Promise<void> {
   await superuser.query(`do $$ declare t regclass; begin
     for t in select 'audit.record'::regclass union select inhrelid from pg_inherits
       where inhparent = 'audit.record'::regclass loop
-      execute format('alter table %s disable trigger all', t);
+      execute format('alter table %s disable trigger append_only', t);
     end loop;
   end $$`);
   await superuser.query(statement);
@@ -120,7 +120,8 @@ describe('a bundle', () => {
 
 describe('a record that was changed in the database', () => {
   const change = (from: string, to: string) =>
-    alter(`update audit.record set canonical = replace(canonical, '${from}', '${to}')
+    alter(`update audit.record set canonical = replace(canonical, '${from}', '${to}'),
+        leaf = audit.leaf_hash(replace(canonical, '${from}', '${to}')), actor_sub = '${/"sub":"(.*)"/.exec(to)![1]}'
       where log = 'acme~0~1' and index = 9`);
 
   it('is found, by its index where the gateway is asked, and is good again when it is put back', async () => {

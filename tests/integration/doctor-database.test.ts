@@ -50,11 +50,11 @@ describe('a database as the migrations leave it', () => {
     expect(texts(found, 'ok')).toEqual([
       'audit_writer connects',
       'the clocks here and there agree within 0 s',
-      'audit_writer: the schema is at 0011_personal',
+      'audit_writer: the schema is at 0012_columns',
       'audit_writer has the rights of its role and no other',
       expect.stringMatching(/^audit_writer is refused each of \d\d things/),
       'audit_reader connects',
-      'audit_reader: the schema is at 0011_personal',
+      'audit_reader: the schema is at 0012_columns',
       'audit_reader has the rights of its role and no other',
       expect.stringMatching(/^audit_reader is refused each of \d\d things/),
       'audit_reader sees no row without a tenant, and row security is on',
@@ -74,7 +74,13 @@ describe('a database that somebody broke', () => {
       ],
     ],
     // Row security refuses the row itself, in the same words as a missing right.
-    ['grant insert on audit.record to audit_writer', ['audit_writer has the right to insert record']],
+    [
+      'grant insert on audit.record to audit_writer',
+      [
+        'audit_writer has the right to insert record',
+        'audit_writer may insert into audit.record, which it must not',
+      ],
+    ],
     // The trigger refuses the same way.
     ['grant delete on audit.record to audit_writer', ['audit_writer has the right to delete record']],
     ['grant truncate on audit.log_head to audit_reader', ['audit_reader has the right to truncate log_head']],
@@ -111,7 +117,7 @@ describe('a database that somebody broke', () => {
         'audit_reader sees rows although it named no tenant',
       ],
     ],
-    [`delete from audit.migration where name = '0011_personal'`, ['the schema lacks 0011_personal']],
+    [`delete from audit.migration where name = '0012_columns'`, ['the schema lacks 0012_columns']],
   ])('is found out: %s', async (breaking, failures) => {
     await admin.query(breaking);
     const found = await check();
