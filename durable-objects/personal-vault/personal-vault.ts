@@ -38,6 +38,7 @@ export class PersonalVaultObject<E> extends DurableObject<E> implements Personal
   readonly #deps: PersonalVaultDeps;
   readonly #vault: Vault;
   #failures = 0;
+  #copying: Promise<boolean> = Promise.resolve(true);
   /** Whether this instance has looked for what an earlier one left to do. */
   #woken = false;
 
@@ -116,8 +117,14 @@ export class PersonalVaultObject<E> extends DurableObject<E> implements Personal
     if (set === null || set > at) await this.ctx.storage.setAlarm(at);
   }
 
-  /** Brings Postgres up to date as far as one call goes; says whether that worked. */
-  async #copy(): Promise<boolean> {
+  /** One after the other, so that what Postgres learns last is what was last. */
+  #copy(): Promise<boolean> {
+    this.#copying = this.#copying.catch(() => false).then(() => this.#copyOnce());
+    return this.#copying;
+  }
+
+  /** Brings Postgres up to date as far as one call goes; says whether that worked. @throws when the storage fails. */
+  async #copyOnce(): Promise<boolean> {
     const waiting = this.#vault.waiting(COPIED_AT_ONCE);
     const { tenant } = this.#vault;
     if (tenant === undefined || waiting.rows.length + waiting.erased.length === 0) return true;

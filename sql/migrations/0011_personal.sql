@@ -11,6 +11,19 @@ create table audit.personal (
 );
 create index personal_kid on audit.personal (kid);
 
+-- Tokens that stand for nothing any more, so that a copy that was on its way when its value was erased, and arrives late,
+-- is not kept.
+create table audit.erased_token (
+  tenant text collate "C" not null,
+  token text collate "C" not null,
+  erased_at timestamptz not null default now(),
+  primary key (tenant, token)
+);
+create trigger append_only before update or delete or truncate on audit.erased_token
+  for each statement execute function audit.refuse_change();
+alter table audit.erased_token enable always trigger append_only;
+alter table audit.erased_token enable row level security;
+
 -- Keys of pseudonyms that may be used no more: whoever has one can confirm a guessed value.
 create table audit.retired_key (
   key_id text primary key check (key_id ~ '^[A-Za-z0-9_-]{1,16}$'),
@@ -35,9 +48,14 @@ begin
   if p_tenant is null or jsonb_typeof(p_rows) <> 'array' or jsonb_typeof(p_erased) <> 'array' then
     raise exception 'p_rows and p_erased are not arrays' using errcode = 'invalid_parameter_value';
   end if;
+  -- One at a time: of two that cross, neither would see what the other does.
+  perform pg_advisory_xact_lock(hashtextextended('audit.personal ' || p_tenant, 0));
+  insert into audit.erased_token (tenant, token)
+    select p_tenant, jsonb_array_elements_text(p_erased) on conflict do nothing;
   insert into audit.personal (tenant, token, kid, jwe)
     select p_tenant, r.token, r.kid, r.jwe
     from jsonb_to_recordset(p_rows) as r (token text, kid text, jwe text)
+    where not exists (select from audit.erased_token e where e.tenant = p_tenant and e.token = r.token)
     on conflict (tenant, token) do update set kid = excluded.kid, jwe = excluded.jwe, stored_at = now();
   delete from audit.personal p
     where p.tenant = p_tenant and p.token in (select jsonb_array_elements_text(p_erased));

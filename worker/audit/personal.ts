@@ -65,26 +65,36 @@ export function personalVaults({ object, keys, now = Date.now }: PersonalOptions
   };
   const lookups = (tenant: string, value: PersonalValue) => keys.map((key) => lookupOf(key, tenant, value));
 
-  /** Asks each object for its part of the values, side by side, and puts the answers in order. */
-  const each = async <T>(
+  /** Asks each object for its part of the values, side by side. `places` are theirs among the values. */
+  const atEach = <T>(
+    tenant: string,
+    values: readonly PersonalValue[],
+    call: (vault: PersonalVaultRpc, some: readonly PersonalValue[]) => Promise<T>,
+  ): Promise<{ readonly places: readonly number[]; readonly answer: T }[]> => {
+    const groups = Map.groupBy(values.keys(), (at) => vaultShard(values[at]!));
+    return Promise.all(
+      [...groups].map(async ([shard, places]) => {
+        const some = places.map((at) => values[at]!);
+        return { places, answer: await call(object(personalVaultObject(tenant, shard)), some) };
+      }),
+    );
+  };
+
+  /** The same where there is an answer for each value; in the values' order. */
+  const forEach = async <T>(
     tenant: string,
     values: readonly PersonalValue[],
     call: (vault: PersonalVaultRpc, some: readonly PersonalValue[]) => Promise<readonly T[]>,
   ): Promise<T[]> => {
-    const groups = Map.groupBy(values.keys(), (at) => vaultShard(values[at]!));
     const answers: T[] = [];
-    await Promise.all(
-      [...groups].map(async ([shard, places]) => {
-        const some = places.map((at) => values[at]!);
-        const found = await call(object(personalVaultObject(tenant, shard)), some);
-        for (const [i, at] of places.entries()) answers[at] = found[i]!;
-      }),
-    );
+    for (const { places, answer } of await atEach(tenant, values, call)) {
+      for (const [i, at] of places.entries()) answers[at] = answer[i]!;
+    }
     return answers;
   };
 
   const find = (tenant: string, values: readonly PersonalValue[]) =>
-    each(tenant, values, (vault, some) => ask(vault.find(some.map((value) => lookups(tenant, value)))));
+    forEach(tenant, values, (vault, some) => ask(vault.find(some.map((value) => lookups(tenant, value)))));
 
   return {
     async tokens(tenant, values) {
@@ -104,7 +114,7 @@ export function personalVaults({ object, keys, now = Date.now }: PersonalOptions
       const found = wanted.length === 0 ? [] : await find(tenant, wanted);
       for (const [at, token] of found.entries()) if (token !== null) learn(wanted[at]!, token);
       const fresh = wanted.filter((_, at) => found[at] === null);
-      const kept = await each(tenant, fresh, async (vault, some) => {
+      const kept = await forEach(tenant, fresh, async (vault, some) => {
         const values = await Promise.all(
           some.map(async (value) => ({
             sealed: await sealPersonal(keys[0]!, tenant, value),
@@ -136,15 +146,13 @@ export function personalVaults({ object, keys, now = Date.now }: PersonalOptions
     },
 
     async erase(tenant, values) {
-      const erased = await each(tenant, values, async (vault, some) => {
-        const answer = await ask(vault.erase(some.map((value) => lookups(tenant, value))));
-        return some.map((_, at) => (at === 0 ? answer : undefined));
-      });
+      const erased = await atEach(tenant, values, (vault, some) =>
+        ask(vault.erase(some.map((value) => lookups(tenant, value)))),
+      );
       for (const value of values) cache.forget(tenant, value);
-      const answers = erased.filter((answer) => answer !== undefined);
       return {
-        tokens: answers.flatMap(({ tokens }) => tokens),
-        copies: answers.some(({ copies }) => copies === 'pending') ? 'pending' : 'removed',
+        tokens: erased.flatMap(({ answer }) => answer.tokens),
+        copies: erased.some(({ answer }) => answer.copies === 'pending') ? 'pending' : 'removed',
       };
     },
   };

@@ -21,6 +21,7 @@ const CHANGES: readonly Attempt[] = [
   'archived_leaves',
   'hold',
   'personal',
+  'erased_token',
   'retired_key',
 ].flatMap((table) => [
   { what: `delete from audit.${table}`, sql: `delete from audit.${table} where false` },
