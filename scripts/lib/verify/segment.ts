@@ -177,7 +177,8 @@ export class SegmentCheck {
 
   /** An epoch after the first begins with the event that closed the one before. */
   #begins(event: AuditRecord | undefined): void {
-    const { log, size, root } = event?.reasons.includes('log_fork') ? (event.detail ?? {}) : {};
+    const fork = Array.isArray(event?.reasons) && event.reasons.includes('log_fork');
+    const { log, size, root } = fork ? (event.detail ?? {}) : {};
     if (typeof log === 'string' && typeof size === 'number' && typeof root === 'string') {
       this.#closed = { log, size, root };
       return;

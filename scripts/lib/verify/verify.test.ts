@@ -97,6 +97,18 @@ describe('epochs', () => {
     expect((await check([next], [headOf(next)])).first).toMatchObject({ log: LOG, index: 0, last: 39 });
   });
 
+  it.each([7, null, 'log_fork', {}])(
+    'whose first record has reasons %j are found, and end nothing else',
+    async (reasons) => {
+      const next = second(closing());
+      const first = edited(next.texts[0]!, (record) => {
+        record.reasons = reasons;
+      });
+      const { faults } = await check([GOOD, { ...next, texts: next.texts.with(0, first) }]);
+      expect(faults.map(({ index }) => index)).toContain(0);
+    },
+  );
+
   it('begin by naming the one before', async () => {
     const { first } = await check([GOOD, second({})]);
     expect(first).toEqual({
