@@ -138,6 +138,21 @@ describe('a record that was changed in the database', () => {
   });
 });
 
+describe('a database that forgot everything', () => {
+  it('is filled again by the gateway that is asked, or found', async () => {
+    const tables = ['record', 'log_head', 'quarantined', 'checkpoint', 'cosignature'];
+    await alter(
+      tables
+        .map((table) => `alter table audit.${table} disable trigger append_only; delete from audit.${table};`)
+        .join(' '),
+    );
+    const { code, report } = await verify('--tenant', 'acme', '--gateway', rig.url);
+    expect(report.logs.map(({ log }) => log)).toContain('acme~0~1');
+    expect([code, report.verdict, report.faults]).toEqual([0, 'good', []]);
+    expect(report.records).toBeGreaterThanOrEqual(24);
+  });
+});
+
 describe('what cannot be checked', () => {
   it.each([
     ['nothing to verify', [], 'Say what to verify: --tenant ID or --bundle FILE.'],

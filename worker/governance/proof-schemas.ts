@@ -70,6 +70,11 @@ export const AuditKeys = z.strictObject({
   signing: z.string().describe('The verifier key of the key that signs now (C2SP signed-note).'),
   verifiers: z.array(z.string()).describe('That key, and those that signed before or will sign next.'),
   witnesses: z.array(z.string()).describe('The verifier keys of the witnesses whose signatures are taken.'),
+  shards: z
+    .number()
+    .int()
+    .min(1)
+    .describe('How many logs a tenant writes to at a time: look for each of them.'),
 });
 
 /** The whole request body of a cosignature, in bytes. */

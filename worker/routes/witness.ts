@@ -16,15 +16,17 @@ import type { OpenVars, PublicHandler } from '../pipeline/open.ts';
 import type { TransportVars } from '../pipeline/transport.ts';
 import { Problem } from '../problem.ts';
 
-type Keys = Pick<Config, 'AUDIT_ORIGIN' | 'AUDIT_SIGNING_KEY' | 'AUDIT_WITNESSES'>;
+type Keys = Pick<Config, 'AUDIT_ORIGIN' | 'AUDIT_SIGNING_KEY' | 'AUDIT_WITNESSES' | 'AUDIT_SHARDS'>;
 
 /** `GET /.well-known/mem0-governance/audit-keys`: what checkpoints are verified with. Holds nothing of a tenant. */
-export function auditKeys({ AUDIT_ORIGIN, AUDIT_SIGNING_KEY, AUDIT_WITNESSES }: Keys): PublicHandler {
+export function auditKeys(config: Keys): PublicHandler {
+  const { AUDIT_ORIGIN, AUDIT_SIGNING_KEY, AUDIT_WITNESSES } = config;
   const body: AuditKeysAnswer = {
     origin: AUDIT_ORIGIN,
     signing: formatVerifierKey(AUDIT_SIGNING_KEY.signer.verifier),
     verifiers: AUDIT_SIGNING_KEY.verifiers.map(formatVerifierKey),
     witnesses: AUDIT_WITNESSES.map(formatVerifierKey),
+    shards: config.AUDIT_SHARDS,
   };
   return (c) => c.json(body);
 }

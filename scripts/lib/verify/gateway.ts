@@ -48,12 +48,16 @@ export function askGateway(url: string, token: string): Gateway {
     throw new CommandError(`The gateway answered ${path} with ${status}.${remedy}`, 2);
   };
 
+  const known = async () =>
+    (await must('/.well-known/mem0-governance/audit-keys')) as {
+      readonly verifiers: readonly string[];
+      readonly witnesses: readonly string[];
+      readonly shards: number;
+    };
+
   return {
     async keys() {
-      const { verifiers, witnesses } = (await must('/.well-known/mem0-governance/audit-keys')) as {
-        readonly verifiers: readonly string[];
-        readonly witnesses: readonly string[];
-      };
+      const { verifiers, witnesses } = await known();
       const keys = [...verifiers, ...witnesses].map(parseVerifierKey);
       if (keys.includes(undefined)) throw new CommandError('The gateway names a key that is none.', 2);
       return keys as VerifierKey[];
@@ -63,10 +67,11 @@ export function askGateway(url: string, token: string): Gateway {
       const { logs } = (await must('/governance/v1/audit/logs')) as {
         readonly logs: readonly { readonly log: string }[];
       };
-      // What the database has forgotten altogether the gateway does not list, but its object still knows.
-      const first = logName({ tenant, shard: 0, epoch: 1 });
+      // What the database has forgotten altogether the gateway does not list, but its objects still know.
+      const { shards } = await known();
+      const first = Array.from({ length: shards }, (_, shard) => logName({ tenant, shard, epoch: 1 }));
       const heads: Head[] = [];
-      for (const log of new Set([first, ...logs.map((each) => each.log)])) {
+      for (const log of new Set([...first, ...logs.map((each) => each.log)])) {
         const path = `/governance/v1/audit/${encodeURIComponent(log)}/checkpoint?fresh=true`;
         const { status, json } = await get(path);
         if (status === 404) continue;
