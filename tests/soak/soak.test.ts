@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { withSnapshot } from '../../scripts/lib/database.ts';
+import { askGateway } from '../../scripts/lib/verify/gateway.ts';
+import type { Fault } from '../../scripts/lib/verify/sections.ts';
+import { storedSections } from '../../scripts/lib/verify/stored.ts';
+import { verify } from '../../scripts/lib/verify/verify.ts';
 import { type FakeMem0, MEMORY_ID, memoryRow, startFakeMem0 } from '../fakes/mem0.ts';
 import { type Rig, startRig } from '../integration/rig.ts';
 import { faultsOf, requestsIn, type Stored, type Told } from './ledger.ts';
@@ -177,4 +182,17 @@ it(`tells nobody of a record that is not there, for ${MINUTES} min with seed ${S
   expect(requests).toBeGreaterThanOrEqual(answered);
   expect(told.filter(({ status }) => status === 200).length).toBeGreaterThan(100);
   expect(done.kills + done.outages + done.crashes).toBeGreaterThan(0);
+  for (const tenant of ['acme', 'globex']) expect(await verified(tenant)).toEqual(['good', []]);
 });
+
+/** What an auditor finds: the whole log, held against what the gateway's objects know. */
+async function verified(tenant: string): Promise<readonly [string, readonly Fault[]]> {
+  const gateway = askGateway(rig.url, await rig.token(tenant, 'auditor', 'audrey'));
+  const keys = await gateway.keys();
+  const heads = await gateway.heads(tenant, keys);
+  return withSnapshot(rig.database.url('audit_reader'), 'soak', tenant, async (reader) => {
+    const source = { name: 'the database', current: true, sections: () => storedSections(reader) };
+    const { verdict, faults } = await verify({ sources: [source], keys, heads, gateway });
+    return [verdict, faults] as const;
+  });
+}
