@@ -67,8 +67,12 @@ export async function bundle(project: string = ROOT, tenants: string = DEV_TENAN
   return { dir, config: JSON.parse(await readFile(join(dir, CONFIG), 'utf8')) as WorkerConfig };
 }
 
+/** A profile wants the names and places of functions; `WORKER_BUNDLE=readable` keeps them. */
+const isReadable = () => process.env.WORKER_BUNDLE === 'readable';
+
 async function build(project: string, outdir: string, tenants: string): Promise<void> {
   const args = ['deploy', '--dry-run', '--env', 'dev', '--outdir', outdir, ...tenantsArgs(tenants)];
+  if (isReadable()) args.push('--no-minify');
   const child = spawn(process.execPath, [WRANGLER, ...args, '--config', join(project, 'wrangler.toml')], {
     cwd: project,
     env: wranglerEnv(join(outdir, 'wrangler')) as NodeJS.ProcessEnv,
@@ -106,7 +110,7 @@ async function readConfig(project: string): Promise<WorkerConfig> {
 }
 
 async function digest(project: string, tenants: string): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update(isReadable() ? 'readable' : '');
   const files: string[] = [join(ROOT, LOCKFILE), ...(isAbsolute(tenants) ? [tenants] : [])];
   for (const source of SOURCES) {
     const path = join(project, source);

@@ -58,6 +58,7 @@ await command({
     if (unknown !== undefined) throw new CommandError(`There is no scenario '${unknown}'.`, 2);
     const counts = ((connections ?? []) as string[]).map((text) => whole('connections', text, 1000));
     if (values.profile) {
+      process.env.WORKER_BUNDLE = 'readable';
       const profiled = SCENARIOS.find(({ name }) => name === (names[0] ?? 'read'))!;
       const durationMs = whole('seconds', seconds, 600) * 1000;
       await runProfile(io, { scenario: profiled, connections: counts[0] ?? 32, durationMs });

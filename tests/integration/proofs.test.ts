@@ -259,6 +259,7 @@ it('another key is published beside the old one, recorded, and signs from then o
     signing: formatVerifierKey(NEW.verifier),
     verifiers: [NEW.verifier, OLD.verifier].map(formatVerifierKey),
     witnesses: [formatVerifierKey(witnessKey)],
+    shards: 1,
   });
   const after = (await get(`audit/${LOG}/checkpoint?fresh=true`)).json;
   const [from, to] = [opened(before.note, OLD.verifier), opened(after.note, NEW.verifier)];
