@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { readInfo } from '../../local/stack/info.ts';
 import { fetchTokenOf } from '../../local/stack/tokens.ts';
 import { CommandError, command, type Io } from '../lib/command.ts';
+import { gatewayOrigin } from '../lib/gateway-url.ts';
 import { typed } from '../lib/prompt.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -89,18 +90,14 @@ async function poster(tenant: string, named: string | undefined): Promise<Post> 
   const info = await readInfo(ROOT);
   const url = named ?? info?.gateway?.url;
   if (url === undefined) throw new CommandError('Say which gateway: --gateway URL.', 2);
-  const base = URL.parse(url);
-  const local = base !== null && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(base.hostname);
-  if (base === null || (base.protocol !== 'https:' && !local)) {
-    throw new CommandError('--gateway is an https URL, or an http URL of this machine.', 2);
-  }
+  const origin = gatewayOrigin(url);
   const token = process.env.AUDIT_TOKEN || (info && (await fetchTokenOf(info, 'admin', tenant)));
   if (!token) throw new CommandError('An administrator’s token is wanted in AUDIT_TOKEN.', 2);
   return async (path, body) => {
     const where = `/governance/v1/personal/${path}`;
     let answer: Response;
     try {
-      answer = await fetch(`${base.origin}${where}`, {
+      answer = await fetch(`${origin}${where}`, {
         method: 'POST',
         headers: {
           ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json', 'x-tenant-id': tenant },

@@ -2,6 +2,7 @@ import { verifyConsistency } from '../../../core/merkle.ts';
 import { logName } from '../../../core/names.ts';
 import { parseVerifierKey, type VerifierKey } from '../../../core/note.ts';
 import { CommandError } from '../command.ts';
+import { gatewayOrigin } from '../gateway-url.ts';
 import { headOf } from './heads.ts';
 import type { Head } from './sections.ts';
 
@@ -23,13 +24,9 @@ export interface Gateway {
  * @throws CommandError for a URL over which a token cannot be sent.
  */
 export function askGateway(url: string, token: string): Gateway {
-  const base = URL.parse(url);
-  const local = base !== null && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(base.hostname);
-  if (base === null || (base.protocol !== 'https:' && !(local && base.protocol === 'http:'))) {
-    throw new CommandError('--gateway is an https URL, or an http URL of this machine.', 2);
-  }
+  const origin = gatewayOrigin(url);
   const get = async (path: string): Promise<{ status: number; json: unknown }> => {
-    const where = `${base.origin}${path}`;
+    const where = `${origin}${path}`;
     try {
       const response = await fetch(where, {
         headers: { authorization: `Bearer ${token}` },
