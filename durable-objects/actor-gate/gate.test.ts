@@ -127,6 +127,25 @@ describe('a reservation', () => {
     expect(object.durable('request')).toHaveLength(9);
   });
 
+  it('lives for half of the window when it is a small part of the limit', () => {
+    const [limit, life] = [50 * R, W / 2];
+    const object = new SimulatedObject(R);
+    fill(object, 1, { limit });
+    object.wall += life - 1;
+    fill(object, 1, { limit });
+    expect(object.writes).toBe(1);
+    object.wall += 1;
+    fill(object, 1, { limit });
+    expect(object.writes).toBe(2);
+    const idle = new SimulatedObject(R);
+    fill(idle, 1, { limit });
+    idle.wall += W + life - 1;
+    idle.restart();
+    expect(ask(idle, { limit, weight: limit - R })).toMatchObject({ admitted: true, remaining: 0 });
+    idle.wall += 1;
+    expect(ask(idle, { limit, weight: R })).toMatchObject({ admitted: true, remaining: 0 });
+  });
+
   it('costs no room while the object lives', () => {
     const object = new SimulatedObject(R);
     fill(object, 10);

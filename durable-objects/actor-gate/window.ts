@@ -43,8 +43,11 @@ export interface Verdict<W> {
 
 const NO_RESERVATION: Reservation = { slots: 0, until: 0 };
 
-/** A reservation lives for a tenth of the window; see `SlidingWindow`. */
-const RESERVATION_PART = 10;
+/**
+ * A reservation lives for a tenth of the window; for half of it when it is so small a part of the limit that an actor
+ * who meets its remains after a restart hardly loses anything. See `SlidingWindow`.
+ */
+const LIFE = { part: 10, partOfSmall: 2, small: 50 };
 
 /**
  * An exact sliding log: a request of weight w at time t is admitted when the weight of the stamps in
@@ -58,8 +61,9 @@ const RESERVATION_PART = 10;
  *
  * Such unknown weight is never more than `slots` in all, because what is still in the window is taken off
  * the next reservation. It leaves one window after the restart, and one window after `until` at the latest:
- * a tenth of a window after an idle actor's own stamps. Even in that tenth the actor is refused only what
- * weighs more than half of the limit, because no reservation is for more than the other half.
+ * a tenth of a window after an idle actor's own stamps, or half of one. Even then the actor is refused only what
+ * weighs more than half of the limit, because no reservation is for more than the other half; and of one that lives
+ * for half a window, only what weighs more than all but a fiftieth.
  *
  * Nothing here does I/O. After a write that failed the instance is wrong about what is durable: drop it and
  * make another from storage.
@@ -155,8 +159,10 @@ export class SlidingWindow {
   }
 
   #reserve(limit: number, windowMs: number, now: number): WindowWrite {
-    const slots = Math.min(this.#slots, Math.floor(limit / 2)) - this.#unknownWeight;
-    this.#reservation = { slots: Math.max(0, slots), until: now + Math.ceil(windowMs / RESERVATION_PART) };
+    const most = Math.min(this.#slots, Math.floor(limit / 2));
+    const slots = Math.max(0, most - this.#unknownWeight);
+    const part = most * LIFE.small <= limit ? LIFE.partOfSmall : LIFE.part;
+    this.#reservation = { slots, until: now + Math.ceil(windowMs / part) };
     this.#spent = 0;
     const insert = this.#pending.filter(({ n }) => n > this.#forgottenN);
     this.#pending = [];
