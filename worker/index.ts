@@ -39,17 +39,22 @@ export class PersonalVault extends PersonalVaultObject<Env> {
   }
 }
 
+type Settings = { readonly [name: string]: unknown };
 type App = ReturnType<typeof createApp>;
 let built: { readonly env: Env; readonly app: App } | undefined;
 
+let read: { readonly env: Env; readonly config: Config } | undefined;
+
+/** The settings, read once per isolate: each object asks for them when it starts. @throws ConfigError */
 function config(env: Env): Config {
-  return readConfig(env as unknown as { readonly [name: string]: unknown });
+  if (read?.env !== env) read = { env, config: readConfig(env as unknown as Settings) };
+  return read.config;
 }
 
 /** The app of this isolate, built with its first request. @throws ConfigError */
 function appFor(env: Env): App {
   if (built?.env !== env) {
-    const { config, silos } = readDeployed(tenants, env as unknown as { readonly [name: string]: unknown });
+    const { config, silos } = readDeployed(tenants, env as unknown as Settings);
     const parts = buildParts(config, silos, env);
     built = { env, app: createApp(parts, handlers(parts, probes(parts, env))) };
   }
