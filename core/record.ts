@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonical, type Json } from './canonical.ts';
 import { hashLeaf } from './merkle.ts';
 import { type LogName, logName } from './names.ts';
@@ -134,9 +134,7 @@ export function leafHash(bytes: Uint8Array): string {
 
 /** Digest of the members as the Worker sent them; what an idempotency key is bound to. Hex. */
 export function membersDigest(members: RecordMembers): string {
-  return createHash('sha256')
-    .update(canonical(members as unknown as Json))
-    .digest('hex');
+  return hash('sha256', canonical(members as unknown as Json), 'hex');
 }
 
 /** At most this many touched ids are named in a record. */
@@ -147,5 +145,5 @@ export function touchedIds(ids: readonly string[]): TouchedIds | undefined {
   if (ids.length === 0) return undefined;
   const sorted = [...new Set(ids)].sort();
   if (sorted.length <= NAMED_IDS) return { ids: sorted };
-  return { count: sorted.length, digest: createHash('sha256').update(canonical(sorted)).digest('hex') };
+  return { count: sorted.length, digest: hash('sha256', canonical(sorted), 'hex') };
 }

@@ -14,8 +14,12 @@ export interface AdmitVars {
 /** One call to the actor's gate. If it cannot answer, nothing goes on. */
 export function admit({ gate }: Parts): Stage<TransportVars & AuthenticateVars & ValidateVars, AdmitVars> {
   return async (c, next) => {
-    const id = c.var.transport.requestId;
-    const answer = await gate.admit(c.var.principal, { id, kind: 'request', weight: c.var.request.weight });
+    const id = c.get('transport').requestId;
+    const answer = await gate.admit(c.get('principal'), {
+      id,
+      kind: 'request',
+      weight: c.get('request').weight,
+    });
     if (answer === undefined) {
       log('gate_unavailable', { request_id: id });
       throw new Problem('gate_unavailable', { reason: 'gate_unavailable' });

@@ -96,7 +96,7 @@ export function audit({
     }
     const problem = asProblem(c.error);
     if (problem.code === 'internal') {
-      log('internal_error', { request_id: c.var.transport.requestId, error: c.error?.name ?? 'no error' });
+      log('internal_error', { request_id: c.get('transport').requestId, error: c.error?.name ?? 'no error' });
     }
     return problem;
   }
@@ -107,7 +107,7 @@ export function audit({
     clientOf: () => Promise<ClientTokens>,
     append: (entry: AppendEntry, intent: Receipt | undefined) => Promise<Receipt>,
   ): Promise<void> {
-    const { intent } = c.var;
+    const intent = c.get('intent');
     let problem = refused;
     let client: ClientTokens = {};
     try {

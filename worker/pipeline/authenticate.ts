@@ -29,16 +29,16 @@ export function authenticate({
 }: Parts): Stage<TransportVars & OpenVars, AuthenticateVars> {
   const options = { requireContextHeaders: config.REQUIRE_CONTEXT_HEADERS };
   return async (c, next) => {
-    const { insecure } = c.var.transport;
+    const { insecure } = c.get('transport');
     if (insecure) throw new Problem('insecure_transport', { reason: insecure, decision: 'deny' });
-    const { stranger } = c.var;
+    const stranger = c.get('stranger');
     if (stranger) throw new Problem('not_a_witness', { reason: stranger, decision: 'unauthenticated' });
     const { headers } = c.req.raw;
     const credential = readCredential(headers);
     if (!credential.ok) throw unauthenticated(credential.reason);
     const verified = await verifier.verify(credential.token, Date.now());
     if (!verified.ok && verified.kind === 'keys_unavailable') {
-      log('keys_unavailable', { request_id: c.var.transport.requestId, reason: verified.reason });
+      log('keys_unavailable', { request_id: c.get('transport').requestId, reason: verified.reason });
       throw new Problem('keys_unavailable', { reason: verified.reason, decision: 'unauthenticated' });
     }
     if (!verified.ok) throw unauthenticated(verified.reason);

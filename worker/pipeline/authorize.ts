@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonical, type Json } from '../../core/canonical.ts';
 import { log } from '../log.ts';
 import { askerOf, judge } from '../policy/judge.ts';
@@ -19,11 +19,11 @@ export function authorize({
   policy,
 }: Parts): Stage<TransportVars & AuthenticateVars & ValidateVars & AdmitVars, AuthorizeVars> {
   return async (c, next) => {
-    const { principal, transport, request } = c.var;
+    const principal = c.get('principal');
+    const transport = c.get('transport');
+    const request = c.get('request');
     const { input, decision, refusal } = judge(policy, request, askerOf(principal, transport));
-    const digest = createHash('sha256')
-      .update(canonical(input as unknown as Json))
-      .digest('hex');
+    const digest = hash('sha256', canonical(input as unknown as Json), 'hex');
     c.set('decision', { ...decision, input: digest });
     if (decision.reasons.includes('policy_unreadable')) {
       log('policy_unreadable', { request_id: transport.requestId });

@@ -26,15 +26,16 @@ export function forward(): Stage<
   ForwardVars
 > {
   return async (c, next) => {
-    const { request, scoped, transport, home } = c.var;
-    const { upstream, space } = home;
-    const { action } = request.operation;
-    const changing = action !== 'read';
+    const scoped = c.get('scoped');
+    const hold = c.get('hold');
+    const { upstream, space } = c.get('home');
+    const { traceparent } = c.get('transport');
+    const changing = c.get('request').operation.action !== 'read';
     if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
-    if (changing) c.set('intent', await c.var.recordIntent());
+    if (changing) c.set('intent', await c.get('recordIntent')());
     const answers: UpstreamAnswer[] = [];
     for (const { call } of scoped.calls) {
-      const answer = await upstream.call(call, transport.traceparent, c.var.hold);
+      const answer = await upstream.call(call, traceparent, hold);
       answers.push(answer);
       c.set('upstream', answers);
       const problem = upstreamProblem(answer, space, changing);

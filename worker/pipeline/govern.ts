@@ -31,7 +31,7 @@ export interface GovernVars {
 /** What the gateway answers by itself ends here, where the rest goes on to be scoped and forwarded. */
 export function govern(handlers: GovernedHandlers): Stage<Governed, GovernVars> {
   return async (c, next) => {
-    const { operation, serve } = c.var.request;
+    const { operation, serve } = c.get('request');
     if (serve !== 'evaluate') return next();
     const { body, touched = [] } = await handlerFor(handlers, operation)(c.var);
     c.set('governed', { touched });

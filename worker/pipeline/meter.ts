@@ -14,10 +14,11 @@ export function meter({
 }: Parts): Stage<TransportVars & Partial<AuthenticateVars> & Partial<AdmitVars>> {
   return async (c, next) => {
     await next();
-    if (c.error === undefined || c.var.identity === undefined || c.var.admission !== undefined) return;
+    const identity = c.get('identity');
+    if (c.error === undefined || identity === undefined || c.get('admission') !== undefined) return;
     if (asProblem(c.error).decision === undefined) return;
-    const answer = await gate.admit(c.var.identity, {
-      id: c.var.transport.requestId,
+    const answer = await gate.admit(identity, {
+      id: c.get('transport').requestId,
       kind: 'invalid',
       weight: 1,
     });

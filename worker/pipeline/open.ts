@@ -21,7 +21,7 @@ export function open(handlers: {
   readonly [operation: string]: PublicHandler;
 }): Stage<TransportVars, OpenVars> {
   return async (c, next) => {
-    const { target, insecure } = c.var.transport;
+    const { target, insecure } = c.get('transport');
     if (!target.ok || insecure !== undefined) return next();
     const found = match(c.req.raw.method, target.path);
     if (found.kind !== 'row' || found.operation.access !== 'public') return next();

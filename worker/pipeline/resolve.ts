@@ -11,7 +11,7 @@ export interface ResolveVars {
 /** Request target → exactly one catalogue row, or the note that there is none. */
 export function resolve(): Stage<TransportVars, ResolveVars> {
   return async (c, next) => {
-    const { target } = c.var.transport;
+    const { target } = c.get('transport');
     if (!target.ok) {
       throw new Problem('invalid_target', { reason: target.reason, decision: 'invalid_request' });
     }

@@ -44,7 +44,10 @@ export function scope({
   personal,
 }: Parts): Stage<TransportVars & AuditVars & AuthenticateVars & ValidateVars & AuthorizeVars, ScopeVars> {
   return async (c, next) => {
-    const { transport, hold, request, home } = c.var;
+    const transport = c.get('transport');
+    const hold = c.get('hold');
+    const request = c.get('request');
+    const home = c.get('home');
     const { tenant } = home.space;
     const requests = carriedBy(request);
     if (home.upstream.busy) throw new Problem('busy', { reason: 'busy' });

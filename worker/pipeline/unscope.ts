@@ -33,14 +33,16 @@ export function unscope({
   owners,
 }: Parts): Stage<TransportVars & AuthenticateVars & ValidateVars & ScopeVars & ForwardVars, UnscopeVars> {
   return async (c) => {
-    const { request, home, scoped, upstream, transport } = c.var;
-    const { space } = home;
+    const request = c.get('request');
+    const scoped = c.get('scoped');
+    const upstream = c.get('upstream');
+    const { space } = c.get('home');
     const all = scoped.calls.map((carried, at) => {
       return check(carried, upstream[at], space, scoped.proven);
     });
     const bodies = all.map(({ body }) => body);
     const translation = translationOf(request);
-    const carried = { origin: originOf(transport, config.TRANSPORT), eventId: crypto.randomUUID() };
+    const carried = { origin: originOf(c.get('transport'), config.TRANSPORT), eventId: crypto.randomUUID() };
     const given = attempt(
       () => translation?.fromOss(bodies, request, carried) ?? linked(bodies[0], request, carried.origin),
     );

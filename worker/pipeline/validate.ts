@@ -25,10 +25,9 @@ export function validate({
   config,
 }: Parts): Stage<TransportVars & AuditVars & AuthenticateVars & ResolveVars, ValidateVars> {
   return async (c, next) => {
-    const { transport, match, home } = c.var;
-    const { target } = transport;
-    const body = await bodyOf(c.req.raw, config, c.var.bodyHold);
-    const request = understand(match, target.ok ? target.query : '', body, home.kind);
+    const { target } = c.get('transport');
+    const body = await bodyOf(c.req.raw, config, c.get('bodyHold'));
+    const request = understand(c.get('match'), target.ok ? target.query : '', body, c.get('home').kind);
     const { memories } = request.body ?? {};
     if (Array.isArray(memories) && memories.length > config.MAX_BATCH_IDS) {
       throw invalid('invalid_body', 'too_many', {
