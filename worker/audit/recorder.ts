@@ -46,12 +46,18 @@ interface Batch {
 /** One call carries at most this many records, so that its answer stays quick. */
 const BATCH = 250;
 
-/** A batch stays open for one turn. One that is open for longer has lost its leader, and nobody joins it. */
+/**
+ * While the call before is on its way a batch stays open, at most for this long: a call and its write to disk cost the
+ * same for one record as for many.
+ */
+const HELD_MS = 5;
+
+/** One that is open for longer has lost its leader, and nobody joins it. */
 const ABANDONED_MS = 100;
 
 /**
  * Appends records, sharing one call among the requests of an isolate that come within one turn of the event
- * loop (group commit). The request that opens a batch leads it: the call runs under that request's
+ * loop, or while the call before is on its way (group commit). The request that opens a batch leads it: the call runs under that request's
  * `waitUntil`, so its client going away does not end it. Should it end all the same, its followers get no
  * answer in time and send their own entries again under the same keys, which the object recognises.
  */
@@ -62,6 +68,8 @@ export class Recorder {
   readonly #shards = new Map<string, number>();
   /** Batches that are still open, by object. Owned by the request that opened them until it closes them. */
   readonly #open = new Map<string, Batch>();
+  /** The end of the last call that is on its way, by object. Owned by the request that made the call. */
+  readonly #calls = new Map<string, Promise<void>>();
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -135,9 +143,14 @@ export class Recorder {
 
   async #lead(name: string, batch: Batch): Promise<void> {
     await (this.#options.turn ?? turn)();
+    const before = this.#calls.get(name);
+    if (before) await Promise.race([before, sleep(HELD_MS)]);
     // Closed before the call: what comes from here on opens another batch.
     if (this.#open.get(name) === batch) this.#open.delete(name);
     const { waiting } = batch;
+    // Like a batch's promises it is awaited by other requests.
+    const { promise: call, resolve: end } = Promise.withResolvers<void>();
+    this.#calls.set(name, call);
     try {
       const answers = await this.#options.object(name).append(waiting.map(({ entry }) => entry));
       waiting.forEach(({ settle }, i) => {
@@ -145,6 +158,9 @@ export class Recorder {
       });
     } catch {
       for (const { settle } of waiting) settle(undefined);
+    } finally {
+      if (this.#calls.get(name) === call) this.#calls.delete(name);
+      end();
     }
   }
 }
