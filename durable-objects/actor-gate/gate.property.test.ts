@@ -37,7 +37,7 @@ function schedules({ windows = [WINDOW_MS], retries, restarts, jumps }: Weather)
     do: fc.constant('ask' as const),
     kind: fc.constantFrom('request' as const, 'request' as const, 'request' as const, 'invalid' as const),
     weight: fc.constantFrom(1, 1, 1, 2, 3, 5, 9),
-    limit: fc.constantFrom(1, 2, 4, 8, 8, 8, 20, 200),
+    limit: fc.constantFrom(1, 2, 4, 8, 8, 8, 20, 50 * SLOTS),
     windowMs: fc.constantFrom(...windows),
     fault: restarts
       ? fc.constantFrom(undefined, undefined, undefined, 'lost', 'persisted')

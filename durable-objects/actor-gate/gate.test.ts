@@ -127,6 +127,20 @@ describe('a reservation', () => {
     expect(object.durable('request')).toHaveLength(9);
   });
 
+  it('is made again after a restart as long as what is unknown is a small part of the limit', () => {
+    const limit = 50 * 3 * R;
+    const object = new SimulatedObject(R);
+    for (const unknown of [0, R, 2 * R, 3 * R, 3 * R]) {
+      const used = object.durable('request').filter(({ id }) => id !== null).length;
+      expect(ask(object, { limit }).remaining).toBe(limit - used - unknown - 1);
+      object.restart();
+      object.wall += 10;
+    }
+    const writes = object.writes;
+    fill(object, 3, { limit });
+    expect(object.writes).toBe(writes + 3);
+  });
+
   it('lives for half of the window when it is a small part of the limit', () => {
     const [limit, life] = [50 * R, W / 2];
     const object = new SimulatedObject(R);

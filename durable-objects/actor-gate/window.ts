@@ -43,11 +43,11 @@ export interface Verdict<W> {
 
 const NO_RESERVATION: Reservation = { slots: 0, until: 0 };
 
-/**
- * A reservation lives for a tenth of the window; for half of it when it is so small a part of the limit that an actor
- * who meets its remains after a restart hardly loses anything. See `SlidingWindow`.
- */
-const LIFE = { part: 10, partOfSmall: 2, small: 50 };
+/** Weight of a fiftieth of the limit is small: an actor who is refused it too early hardly loses anything. */
+const SMALL = 50;
+
+/** A reservation lives for a tenth of the window, a small one for half of it; see `SlidingWindow`. */
+const LIFE = { part: 10, partOfSmall: 2 };
 
 /**
  * An exact sliding log: a request of weight w at time t is admitted when the weight of the stamps in
@@ -59,8 +59,8 @@ const LIFE = { part: 10, partOfSmall: 2, small: 50 };
  * first: the latest moment at which they can have been used, because the platform runs no event in an
  * instance that another has replaced.
  *
- * Such unknown weight is never more than `slots` in all, because what is still in the window is taken off
- * the next reservation. It leaves one window after the restart, and one window after `until` at the latest:
+ * Such unknown weight is never more than `slots` in all, or a fiftieth of the limit where that is more, because
+ * what is still in the window is taken off what the next reservation may be. It leaves one window after the restart, and one window after `until` at the latest:
  * a tenth of a window after an idle actor's own stamps, or half of one. Even then the actor is refused only what
  * weighs more than half of the limit, because no reservation is for more than the other half; and of one that lives
  * for half a window, only what weighs more than all but a fiftieth.
@@ -160,8 +160,9 @@ export class SlidingWindow {
 
   #reserve(limit: number, windowMs: number, now: number): WindowWrite {
     const most = Math.min(this.#slots, Math.floor(limit / 2));
-    const slots = Math.max(0, most - this.#unknownWeight);
-    const part = most * LIFE.small <= limit ? LIFE.partOfSmall : LIFE.part;
+    const unknown = Math.max(most, Math.floor(limit / SMALL));
+    const slots = Math.max(0, Math.min(most, unknown - this.#unknownWeight));
+    const part = most * SMALL <= limit ? LIFE.partOfSmall : LIFE.part;
     this.#reservation = { slots, until: now + Math.ceil(windowMs / part) };
     this.#spent = 0;
     const insert = this.#pending.filter(({ n }) => n > this.#forgottenN);
