@@ -47,7 +47,11 @@ function members(object: { readonly [member: string]: Json | undefined }): strin
   return `${out}}`;
 }
 
+/** Printable ASCII without quotation mark and backslash: what nearly every text of a record is. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function text(value: string): string {
+  if (PLAIN.test(value)) return `"${value}"`;
   if (!value.isWellFormed()) throw new TypeError('canonical JSON holds no lone surrogates');
   return JSON.stringify(value);
 }

@@ -23,6 +23,16 @@ export function hashLeaf(bytes: Uint8Array): Uint8Array {
   return digest(input);
 }
 
+/** The hash of a text's UTF-8 as a leaf, hex, and how many bytes they are. */
+export function hashText(text: string): { readonly leaf: string; readonly size: number } {
+  // No character takes more than three bytes.
+  const input = 1 + 3 * text.length > leaf.length ? new Uint8Array(1 + 3 * text.length) : leaf;
+  const { written: size } = encoder.encodeInto(text, input.subarray(1));
+  return { leaf: hash('sha256', input.subarray(0, 1 + size), 'hex'), size };
+}
+
+const encoder = new TextEncoder();
+
 /** The input of the leaf that is hashed now, behind 0x00; a larger one than most records need. */
 const leaf = new Uint8Array(4096);
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { canonical, type Json } from './canonical.ts';
-import { hashLeaf } from './merkle.ts';
+import { hashLeaf, hashText } from './merkle.ts';
 import { type LogName, logName } from './names.ts';
 
 /** What a governed operation does; from its catalogue row, never from its HTTP method. */
@@ -105,8 +105,7 @@ export interface SealedRecord {
 export function seal(members: RecordMembers, name: LogName, index: number, time: number): SealedRecord {
   const log = logName(name);
   const text = canonical({ ...members, log, index, time } as unknown as Json);
-  const bytes = Buffer.from(text, 'utf8');
-  return { place: { log, index }, time, text, size: bytes.length, leaf: leafHash(bytes) };
+  return { place: { log, index }, time, text, ...hashText(text) };
 }
 
 /** A record without its place: what the Worker sent, or the object made. After a fork, without where it was, too. */

@@ -1,22 +1,9 @@
 import type { RecordMembers } from '../../core/record.ts';
 import type { Change } from './ledger.ts';
+import { findIntents, type IntentRow } from './rows.ts';
 
 /** How long an orphaned intent waits for the outcome that would correct it. */
 const CORRECTABLE_MS = 7 * 86_400_000;
-
-type IntentRow = {
-  request_id: string;
-  epoch: number;
-  idx: number;
-  due: number;
-  orphaned: number;
-  members: string;
-};
-
-/** Whether an intent of this request waits for its outcome, or for its correction. */
-export function knowsIntent({ sql }: Change, { request_id }: RecordMembers): boolean {
-  return sql.exec('SELECT 1 AS known FROM intent WHERE request_id = ?', request_id).length > 0;
-}
 
 /** Remembers an intent until its outcome, or until it is orphaned. */
 export function openIntent(
@@ -24,22 +11,22 @@ export function openIntent(
   members: RecordMembers,
   place: { readonly epoch: number; readonly idx: number },
   orphanAfterMs: number,
-): void {
-  change.sql.exec(
-    'INSERT INTO intent (request_id, epoch, idx, due, orphaned, members) VALUES (?, ?, ?, ?, 0, ?)',
-    ...[members.request_id, place.epoch, place.idx, change.now + orphanAfterMs, JSON.stringify(members)],
-  );
+): IntentRow {
+  const row = {
+    ...{ request_id: members.request_id, epoch: place.epoch, idx: place.idx },
+    ...{ due: change.now + orphanAfterMs, orphaned: 0, members: JSON.stringify(members) },
+  };
+  change.rows.addIntent(row);
   change.state.openIntents++;
+  return row;
 }
 
 /**
- * The record that an outcome becomes when its intent is known here: the outcome of an open one, which closes
- * it, or the correction of one that was closed as `unknown`. `undefined`: no intent of this request is known.
+ * The record that an outcome becomes whose intent is known here: the outcome of an open one, which closes it, or the
+ * correction of one that was closed as `unknown`.
  */
-export function closesIntent(change: Change, members: RecordMembers): RecordMembers | undefined {
-  const [row] = change.sql.exec<IntentRow>('SELECT * FROM intent WHERE request_id = ?', members.request_id);
-  if (!row) return undefined;
-  change.sql.exec('DELETE FROM intent WHERE request_id = ?', members.request_id);
+export function closesIntent(change: Change, members: RecordMembers, row: IntentRow): RecordMembers {
+  change.rows.removeIntent(row.request_id);
   if (row.orphaned === 0) change.state.openIntents--;
   return {
     ...members,
@@ -56,10 +43,9 @@ export function learnIntent(
   orphanAfterMs: number,
 ): void {
   const { phase, reasons, intent, request_id: id } = members;
-  if (phase === 'intent' && !knowsIntent(change, members)) openIntent(change, members, place, orphanAfterMs);
-  if (intent === undefined) return;
-  const [row] = change.sql.exec<IntentRow>('SELECT * FROM intent WHERE request_id = ?', id);
-  if (!row) return;
+  const row = findIntents(change.sql, [id]).get(id);
+  if (phase === 'intent' && !row) openIntent(change, members, place, orphanAfterMs);
+  if (intent === undefined || !row) return;
   if (row.orphaned === 0) change.state.openIntents--;
   if (phase === 'outcome' && reasons.includes('orphaned')) orphan(change, id);
   else change.sql.exec('DELETE FROM intent WHERE request_id = ?', id);

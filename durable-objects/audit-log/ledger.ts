@@ -3,22 +3,33 @@ import { logName } from '../../core/names.ts';
 import { type Place, type RecordMembers, type SealedRecord, seal } from '../../core/record.ts';
 import { TILE_WIDTH } from '../../core/tiles.ts';
 import { countQuiet } from './checkpoint-state.ts';
+import { Rows } from './rows.ts';
 import { type State, saveState } from './schema.ts';
 import type { Sql } from './sql.ts';
-import { addLeaf, packLeaves } from './tree.ts';
+import { packLeaves } from './tree.ts';
 
 /**
  * One change of the log, inside one transaction: it reads and moves a copy of the state and is written back at
  * its end. Whoever holds a Change must not await, because records are sealed with the head that it read.
  */
 export class Change {
+  /** The object's SQLite, with all that this change has added so far. */
   readonly sql: Sql;
+  /** What waits to be written; `sql` writes it before it does anything else. */
+  readonly rows: Rows;
   readonly state: State;
   /** Now, but never before the last record's time. */
   readonly now: number;
 
   constructor(sql: Sql, state: State, wall: number) {
-    this.sql = sql;
+    this.rows = new Rows(sql);
+    this.sql = {
+      exec: (query, ...bindings) => {
+        this.rows.write();
+        return sql.exec(query, ...bindings);
+      },
+      transaction: (run) => sql.transaction(run),
+    };
     this.state = { ...state };
     this.now = Math.max(state.lastTime, Math.trunc(wall));
   }
@@ -32,16 +43,11 @@ export class Change {
    * @throws TypeError when the members have no canonical form; nothing is written then.
    */
   add(members: RecordMembers): SealedRecord {
-    const { sql, state } = this;
+    const { state } = this;
     const sealed = seal(members, state, state.size, this.now);
-    const place = [state.epoch, state.size];
-    addLeaf(sql, state.epoch, state.size, sealed.leaf);
-    sql.exec(
-      'INSERT INTO record (epoch, idx, time, size, text) VALUES (?, ?, ?, ?, ?)',
-      ...[...place, sealed.time, sealed.size, sealed.text],
-    );
+    this.rows.addRecord(state.epoch, sealed);
     state.size++;
-    if (state.size % TILE_WIDTH === 0) packLeaves(sql, state.epoch, state.size, 1);
+    if (state.size % TILE_WIDTH === 0) packLeaves(this.sql, state.epoch, state.size, 1);
     state.lastTime = sealed.time;
     if (members.phase === 'event' && members.reasons.includes(COSIGNED)) countQuiet(this);
     state.unflushedBytes += sealed.size;
@@ -63,6 +69,7 @@ export function change<T>(
   return sql.transaction(() => {
     const current = new Change(sql, state, wall);
     const result = run(current);
+    current.rows.write();
     saveState(sql, current.state);
     return { result, state: current.state };
   });

@@ -9,7 +9,7 @@ import type {
   SignedCheckpoint,
 } from '../../core/rpc.ts';
 import { TILE_WIDTH } from '../../core/tiles.ts';
-import { appendEntry } from './append.ts';
+import { appendEntries } from './append.ts';
 import {
   checkpointDue,
   keepCheckpoint,
@@ -80,9 +80,7 @@ export class AuditMachine {
 
   /** One answer per entry, in order; all that they write is one transaction. */
   append(entries: readonly AppendEntry[], wall: number): AppendAnswer[] {
-    return this.#change(wall, (current) =>
-      entries.map((entry) => appendEntry(current, entry, this.#settings)),
-    );
+    return this.#change(wall, (current) => appendEntries(current, entries, this.#settings));
   }
 
   /** A record of any epoch, while it is held here. */
