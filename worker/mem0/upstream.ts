@@ -110,6 +110,12 @@ export class Upstream {
 
   async #read(response: Response, hold: Hold): Promise<Uint8Array | 'too_large' | 'busy'> {
     const { maxAnswerBytes } = this.#options;
+    const length = lengthOf(response);
+    if (length !== undefined) {
+      if (length <= maxAnswerBytes && hold.take(length)) return new Uint8Array(await response.arrayBuffer());
+      await response.body?.cancel();
+      return length > maxAnswerBytes ? 'too_large' : 'busy';
+    }
     const chunks: Uint8Array[] = [];
     let size = 0;
     if (!response.body) return new Uint8Array();
@@ -128,9 +134,20 @@ export class Upstream {
   }
 }
 
+/**
+ * How many bytes a body has, when that is certain: HTTP holds it to its length (RFC 9112 §6.3), but an encoded one becomes
+ * longer when it is read.
+ */
+function lengthOf({ headers }: Response): number | undefined {
+  const length = headers.get('content-length') ?? '';
+  return /^\d{1,15}$/.test(length) && !headers.has('content-encoding') ? Number(length) : undefined;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
 function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes));
+    return JSON.parse(utf8.decode(bytes));
   } catch {
     return undefined;
   }
