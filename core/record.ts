@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import { canonical, type Json } from './canonical.ts';
 import { hashLeaf, hashText } from './merkle.ts';
 import { type LogName, logName } from './names.ts';
+import { sha256 } from './sha256.ts';
 
 /** What a governed operation does; from its catalogue row, never from its HTTP method. */
 export type Action = 'read' | 'write' | 'delete' | 'audit_read' | 'admin' | 'self';
@@ -133,7 +133,7 @@ export function leafHash(bytes: Uint8Array): string {
 
 /** Digest of the members as the Worker sent them; what an idempotency key is bound to. Hex. */
 export function membersDigest(members: RecordMembers): string {
-  return hash('sha256', canonical(members as unknown as Json), 'hex');
+  return sha256(canonical(members as unknown as Json));
 }
 
 /** At most this many touched ids are named in a record. */
@@ -144,5 +144,5 @@ export function touchedIds(ids: readonly string[]): TouchedIds | undefined {
   if (ids.length === 0) return undefined;
   const sorted = [...new Set(ids)].sort();
   if (sorted.length <= NAMED_IDS) return { ids: sorted };
-  return { count: sorted.length, digest: hash('sha256', canonical(sorted), 'hex') };
+  return { count: sorted.length, digest: sha256(canonical(sorted)) };
 }

@@ -189,7 +189,7 @@ export const SETTINGS = {
     type: 'requests',
     schema: integer(1, 100),
     default: '5',
-    text: 'Requests admitted per durable write; after a restart an actor may be refused early by at most this many, or a fiftieth of the limit where that is more.',
+    text: 'Requests admitted per durable write, or a five-hundredth of the limit where that is more; after a restart an actor may be refused early by at most this many, or a fiftieth of the limit.',
   }),
   AUDIT_WRITER_URL: setting({
     type: 'postgresql URL',

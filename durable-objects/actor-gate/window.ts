@@ -46,6 +46,9 @@ const NO_RESERVATION: Reservation = { slots: 0, until: 0 };
 /** Weight of a fiftieth of the limit is small: an actor who is refused it too early hardly loses anything. */
 const SMALL = 50;
 
+/** So small a part of the limit is reserved at a time, where it is more than what is asked for. */
+const SLIVER = 500;
+
 /** A reservation lives for a tenth of the window, a small one for half of it; see `SlidingWindow`. */
 const LIFE = { part: 10, partOfSmall: 2 };
 
@@ -60,10 +63,10 @@ const LIFE = { part: 10, partOfSmall: 2 };
  * instance that another has replaced.
  *
  * Such unknown weight is never more than `slots` in all, or a fiftieth of the limit where that is more, because
- * what is still in the window is taken off what the next reservation may be. It leaves one window after the restart, and one window after `until` at the latest:
- * a tenth of a window after an idle actor's own stamps, or half of one. Even then the actor is refused only what
- * weighs more than half of the limit, because no reservation is for more than the other half; and of one that lives
- * for half a window, only what weighs more than all but a fiftieth.
+ * what is still in the window is taken off the next reservation. It leaves one window after the restart, and one
+ * window after `until` at the latest: a tenth of a window after an idle actor's own stamps, or half of one. Even then
+ * the actor is refused only what weighs more than half of the limit, because no reservation is for more than the
+ * other half; and for half a window only what weighs more than all of it but a fiftieth.
  *
  * Nothing here does I/O. After a write that failed the instance is wrong about what is durable: drop it and
  * make another from storage.
@@ -159,7 +162,7 @@ export class SlidingWindow {
   }
 
   #reserve(limit: number, windowMs: number, now: number): WindowWrite {
-    const most = Math.min(this.#slots, Math.floor(limit / 2));
+    const most = Math.min(Math.max(this.#slots, Math.floor(limit / SLIVER)), Math.floor(limit / 2));
     const unknown = Math.max(most, Math.floor(limit / SMALL));
     const slots = Math.max(0, Math.min(most, unknown - this.#unknownWeight));
     const part = most * SMALL <= limit ? LIFE.partOfSmall : LIFE.part;

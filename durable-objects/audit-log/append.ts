@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import { canonical, type Json } from '../../core/canonical.ts';
 import type { RecordMembers } from '../../core/record.ts';
 import type { AppendAnswer, AppendEntry } from '../../core/rpc.ts';
+import { sha256 } from '../../core/sha256.ts';
 import { coalesce, isOpen } from './coalesce.ts';
 import { closesIntent, openIntent } from './intents.ts';
 import type { Change } from './ledger.ts';
@@ -65,7 +65,7 @@ function appendEntry(
   let size: number;
   try {
     const text = canonical(members as unknown as Json);
-    digest = hash('sha256', text, 'hex');
+    digest = sha256(text);
     size = Buffer.byteLength(text) + PLACE_BYTES;
   } catch {
     return refuse('invalid_record');

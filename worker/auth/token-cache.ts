@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { sha256 } from '../../core/sha256.ts';
 import type { VerifiedToken } from './claims.ts';
 import type { KeySet } from './jwks.ts';
 
@@ -48,5 +48,5 @@ export class TokenCache {
 }
 
 function digest(text: string): string {
-  return hash('sha256', text, 'base64');
+  return sha256(text, 'base64');
 }

@@ -70,7 +70,7 @@ export class Upstream {
     const { kind, origin, apiKey, timeoutMs } = this.#options;
     const started = Date.now();
     const signal = AbortSignal.timeout(timeoutMs);
-    const query = new URLSearchParams(call.query as [string, string][]).toString();
+    const query = call.query.length === 0 ? '' : `?${new URLSearchParams(call.query as [string, string][])}`;
     let status: number | undefined;
     const failed = (failure: UpstreamFailure): UpstreamAnswer => ({
       ok: false,
@@ -80,7 +80,7 @@ export class Upstream {
     });
     if (!hold.call()) return failed('too_many_calls');
     try {
-      const response = await this.#options.fetch(`${origin}${call.path}${query ? `?${query}` : ''}`, {
+      const response = await this.#options.fetch(`${origin}${call.path}${query}`, {
         method: call.method,
         redirect: 'manual',
         cache: 'no-store',

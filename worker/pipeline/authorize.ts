@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto';
 import { canonical, type Json } from '../../core/canonical.ts';
+import { sha256 } from '../../core/sha256.ts';
 import { log } from '../log.ts';
 import { askerOf, judge } from '../policy/judge.ts';
 import type { PolicyDecision } from '../policy/policy.ts';
@@ -23,7 +23,7 @@ export function authorize({
     const transport = c.get('transport');
     const request = c.get('request');
     const { input, decision, refusal } = judge(policy, request, askerOf(principal, transport));
-    const digest = hash('sha256', canonical(input as unknown as Json), 'hex');
+    const digest = sha256(canonical(input as unknown as Json));
     c.set('decision', { ...decision, input: digest });
     if (decision.reasons.includes('policy_unreadable')) {
       log('policy_unreadable', { request_id: transport.requestId });
