@@ -23,8 +23,8 @@ export type IntentRow = {
   readonly members: string;
 };
 
-/** What one statement is given at most, in bytes before they are quoted: SQLite takes no text above 2 MB. */
-const STATEMENT_BYTES = 400_000;
+/** What one statement is given at most, before it is quoted and encoded: the object's SQLite takes no text above 2 MB. */
+const STATEMENT_CHARS = 300_000;
 
 /**
  * Rows of a change that are not in SQLite yet. They go there by one statement for each table: a statement costs as much
@@ -35,9 +35,10 @@ export class Rows {
   #records: SealedRecord[] = [];
   /** Of `#records`, whose indexes follow each other. */
   #epoch = 0;
-  #bytes = 0;
+  #recordChars = 0;
   #keys: KeyRow[] = [];
   #opened = new Map<string, IntentRow>();
+  #openedChars = 0;
   #closed = new Set<string>();
 
   constructor(sql: Sql) {
@@ -45,9 +46,10 @@ export class Rows {
   }
 
   addRecord(epoch: number, record: SealedRecord): void {
-    if (epoch !== this.#epoch || this.#bytes + record.size > STATEMENT_BYTES) this.#writeRecords();
+    const chars = this.#recordChars + record.text.length;
+    if (epoch !== this.#epoch || chars > STATEMENT_CHARS) this.#writeRecords();
     this.#epoch = epoch;
-    this.#bytes += record.size;
+    this.#recordChars += record.text.length;
     this.#records.push(record);
   }
 
@@ -56,6 +58,8 @@ export class Rows {
   }
 
   addIntent(row: IntentRow): void {
+    if (this.#openedChars + row.members.length > STATEMENT_CHARS) this.write();
+    this.#openedChars += row.members.length;
     this.#opened.set(row.request_id, row);
   }
 
@@ -79,20 +83,23 @@ export class Rows {
       this.#closed.clear();
       this.#sql.exec('DELETE FROM intent WHERE request_id IN (SELECT value FROM json_each(?))', closed);
     }
-    for (const row of this.#opened.values()) {
+    if (this.#opened.size > 0) {
+      const opened = [...this.#opened.values()];
+      this.#opened.clear();
+      this.#openedChars = 0;
       this.#sql.exec(
-        'INSERT INTO intent (request_id, epoch, idx, due, orphaned, members) VALUES (?, ?, ?, ?, ?, ?)',
-        ...[row.request_id, row.epoch, row.idx, row.due, row.orphaned, row.members],
+        `INSERT INTO intent (request_id, epoch, idx, due, orphaned, members)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?)`,
+        JSON.stringify(opened.map((r) => [r.request_id, r.epoch, r.idx, r.due, r.orphaned, r.members])),
       );
     }
-    this.#opened.clear();
   }
 
   #writeRecords(): void {
     const [first] = this.#records;
     if (first === undefined) return;
     const records = this.#records.splice(0);
-    this.#bytes = 0;
+    this.#recordChars = 0;
     const from = [this.#epoch, first.place.index];
     this.#sql.exec(
       'INSERT INTO leaf (epoch, idx, hash) SELECT ?, ? + key, value FROM json_each(?)',

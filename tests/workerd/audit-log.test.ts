@@ -1,5 +1,6 @@
 import { env, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { expect, it } from 'vitest';
+import { leafHash } from '../../core/record.ts';
 import type { AppendEntry } from '../../core/rpc.ts';
 import { AuditLogObject } from '../../durable-objects/audit-log/audit-log.ts';
 import type { AuditLogSettings } from '../../durable-objects/audit-log/settings.ts';
@@ -102,6 +103,28 @@ it('gives concurrent appends places of their own', async () => {
   expect(Math.max(...places)).toBe(79);
   expect(await stub.status()).toMatchObject({ size: 80, flushed: 0 });
 });
+
+it('takes a batch that is more than SQLite takes in one statement, byte for byte', () =>
+  bench('large~0', async ({ start }) => {
+    const object = start({ maxUnflushedBytes: 100_000_000 });
+    const texts = ['"', '\\', 'é', '\u{1f680}', '\u0000', '\u2028'].map((text) =>
+      text.repeat(40_000 / text.length),
+    );
+    const entries = Array.from({ length: 60 }, (_, i) => {
+      const { key, members } = intent(`r${i}`);
+      return { key, members: { ...members, tenant: 'large', detail: { text: texts[i % texts.length]! } } };
+    });
+    const answers = await object.append(entries);
+    expect(answers.map((answer) => answer.ok && answer.index)).toEqual(entries.map((_, i) => i));
+    expect(await object.append(entries)).toEqual(answers);
+    for (const [i, answer] of answers.entries()) {
+      if (!answer.ok) throw new Error('refused');
+      const held = await object.record(answer);
+      expect(JSON.parse(held!.text)).toMatchObject(entries[i]!.members);
+      expect(leafHash(Buffer.from(held!.text))).toBe(answer.leaf);
+    }
+    expect(await object.status()).toMatchObject({ size: 60, openIntents: 60 });
+  }));
 
 it('has its alarm set by an append, and by nothing when all is done', () =>
   bench('acme~3', async ({ clock, start, rings, sink }) => {

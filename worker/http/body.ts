@@ -25,10 +25,26 @@ export type ReadBody =
   /** `broken`: the stream failed, was aborted or held something that is not bytes. */
   | { readonly ok: false; readonly reason: 'too_large' | 'broken' };
 
+/**
+ * Reads a body whose length is known and within bounds: HTTP holds it to its Content-Length (RFC 9112 §6.3). When `signal`
+ * aborts, what is still to come of it is nobody's.
+ */
+export async function readWhole(request: Request, signal: AbortSignal): Promise<ReadBody> {
+  const broken = { ok: false, reason: 'broken' } as const;
+  const late = new Promise<ReadBody>((resolve) => {
+    signal.addEventListener('abort', () => resolve(broken), { once: true });
+  });
+  const whole = request.arrayBuffer().then(
+    (bytes): ReadBody => ({ ok: true, bytes: new Uint8Array(bytes) }),
+    () => broken,
+  );
+  return Promise.race([whole, late]);
+}
+
 const FIRST_BUFFER = 16 * 1024;
 
 /**
- * Reads a body of at most `max` bytes. What it holds never exceeds about twice that, however small the
+ * Reads a body of at most `max` bytes whose length nobody has said. What it holds never exceeds about twice that, however small the
  * pieces are in which the body arrives; past the bound, or when `signal` aborts, the stream is cancelled.
  */
 export async function readBody(

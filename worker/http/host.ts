@@ -19,8 +19,16 @@ export function isLoopbackHost(host: string): boolean {
 const HOST = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9_.-]+)(?::([1-9]\d{0,4}))?$/i;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
+/** The last Host that was read, and its name: requests of one isolate nearly all have the same. */
+let last: { readonly host: string; readonly name: string | undefined } = { host: '', name: undefined };
+
 /** A Host's lower-case name or address, or `undefined` when it is none. */
 function nameOf(host: string): string | undefined {
+  if (host !== last.host) last = { host, name: readName(host) };
+  return last.name;
+}
+
+function readName(host: string): string | undefined {
   if (host.length > MAX_HOST) return undefined;
   // Matched before it is lowered: U+212A would become a plain `k`.
   const match = HOST.exec(host);

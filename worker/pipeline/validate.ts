@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { checkContentEncoding, checkContentType, readBody } from '../http/body.ts';
+import { checkContentEncoding, checkContentType, readBody, readWhole } from '../http/body.ts';
 import { parseJson } from '../http/json.ts';
 import type { Hold } from '../mem0/inflight.ts';
 import { invalid, understand } from '../mem0/understand.ts';
@@ -49,11 +49,13 @@ async function bodyOf(request: Request, config: Config, hold: Hold): Promise<unk
   const encoding = checkContentEncoding(request.headers.get('content-encoding'));
   if (expected && !type.ok) throw invalid('unsupported_media_type', type.reason);
   if (!encoding.ok) throw invalid('unsupported_media_type', encoding.reason);
-  const declared = Number(request.headers.get('content-length') ?? max);
+  const length = request.headers.get('content-length');
+  const declared = Number(length ?? max);
   if (!(declared <= max)) throw tooLarge(max);
   // Taken before a byte is read: many slow bodies must not add up to more than the isolate has.
   if (!hold.take(declared)) throw new Problem('busy', { reason: 'bodies_busy' });
-  const read = await readBody(request.body, max, AbortSignal.timeout(config.BODY_TIMEOUT_MS));
+  const signal = AbortSignal.timeout(config.BODY_TIMEOUT_MS);
+  const read = await (length === null ? readBody(request.body, max, signal) : readWhole(request, signal));
   if (!read.ok && read.reason === 'too_large') throw tooLarge(max);
   if (!read.ok) throw invalid('invalid_body', 'body_broken');
   if (read.bytes.length === 0 && !expected) return undefined;
