@@ -82,6 +82,31 @@ it('keeps everything over RPC and evictions, and knows its name when its alarm w
   expect(await stub.append([outcome('b')])).toMatchObject([{ ok: true, index: 3 }]);
 });
 
+it('evicted between an append and its answer, has each record once and under one place', async () => {
+  const stub = () => env.AUDIT_LOG.getByName('evicted~0');
+  const of = ({ key, members }: AppendEntry) => ({ key, members: { ...members, tenant: 'evicted' } });
+  const size = 12;
+  for (let round = 0; round < size; round++) {
+    const entries = [read(`a${round}`), intent(`b${round}`), read(`c${round}`)].map(of);
+    const first = stub()
+      .append(entries)
+      .catch(() => undefined);
+    // From before the call arrives to after its answer has left.
+    for (let turn = 0; turn < round; turn++) await Promise.resolve();
+    if (round % 3 === 0) await new Promise((resolve) => setTimeout(resolve));
+    await evictDurableObject(stub()).catch(() => undefined);
+    const again = await stub().append(entries);
+    expect(again.map((answer) => answer.ok && answer.index)).toEqual([
+      3 * round,
+      3 * round + 1,
+      3 * round + 2,
+    ]);
+    const answered = await first;
+    if (answered) expect(answered).toEqual(again);
+  }
+  expect(await stub().status()).toMatchObject({ size: 3 * size, openIntents: size });
+});
+
 it('is woken by its real alarm after an eviction', async () => {
   const stub = env.AUDIT_LOG.getByName('acme~1');
   await stub.append([read('a')]);

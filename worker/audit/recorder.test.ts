@@ -36,6 +36,7 @@ function fakeLog(behave: (call: number) => 'answer' | 'throw' | 'hang' | 'store_
 }
 
 const ignore = () => undefined;
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 describe('Recorder', () => {
   it('shares one call among the requests of one turn', async () => {
@@ -54,6 +55,77 @@ describe('Recorder', () => {
     await recorder.append(TARGET, entry('a'), ignore, 1000);
     await recorder.append(TARGET, entry('b'), ignore, 1000);
     expect(log.calls).toEqual([['a:outcome'], ['b:outcome']]);
+  });
+
+  it('keeps a batch open while the call before is on its way, and no longer than a moment', async () => {
+    let answer = () => {};
+    const log = fakeLog();
+    const slow = {
+      append: async (entries: readonly AppendEntry[]) => {
+        const stored = log.object().append(entries);
+        if (log.calls.length === 1) await new Promise<void>((resolve) => (answer = resolve));
+        return stored;
+      },
+    };
+    const recorder = new Recorder({ object: () => slow as unknown as AuditLogRpc, shards: 1 });
+    const append = (id: string) => recorder.append(TARGET, entry(id), ignore, 5000);
+    const first = append('a');
+    while (log.calls.length === 0) await pause(0);
+    const second = append('b');
+    await pause(2);
+    const third = append('c');
+    // The first call still hangs.
+    await Promise.all([second, third]);
+    expect(log.calls).toEqual([['a:outcome'], ['b:outcome', 'c:outcome']]);
+    answer();
+    expect((await first).index).toBe(0);
+  });
+
+  it('has no tenant wait for another, nor share a call or a failure with it', async () => {
+    const logs = new Map(
+      (['fine', 'hangs', 'throws'] as const).map((tenant) => {
+        const modes = { fine: 'answer', hangs: 'hang', throws: 'throw' } as const;
+        return [`${tenant}~0`, fakeLog(() => modes[tenant])];
+      }),
+    );
+    const recorder = new Recorder({ object: (name) => logs.get(name)!.object(), shards: 1, attemptMs: 100 });
+    const append = (tenant: string, id: string) =>
+      recorder.append({ tenant, shard: 0 }, entry(id), ignore, 300).then(
+        ({ index }) => index,
+        () => 'not recorded',
+      );
+    const ids = ['a', 'b', 'c'];
+    const began = Date.now();
+    const bad = ['hangs', 'throws'].flatMap((tenant) => ids.map((id) => append(tenant, `${tenant}-${id}`)));
+    expect(await Promise.all(ids.map((id) => append('fine', id)))).toEqual([0, 1, 2]);
+    expect(Date.now() - began).toBeLessThan(90);
+    expect(logs.get('fine~0')!.calls).toEqual([['a:outcome', 'b:outcome', 'c:outcome']]);
+    expect(await Promise.all(bad)).toEqual(bad.map(() => 'not recorded'));
+    expect([...logs.get('hangs~0')!.stored, ...logs.get('throws~0')!.stored]).toEqual([]);
+  });
+
+  it('goes on after a leader that was lost in its call, whoever waited behind it', async () => {
+    const log = fakeLog((call) => (call === 0 ? 'hang' : 'answer'));
+    const recorder = new Recorder({ object: log.object, shards: 1, attemptMs: 60 });
+    const lost = recorder.append(TARGET, entry('lost'), ignore, 5000);
+    await pause(2);
+    const began = Date.now();
+    for (const id of ['a', 'b', 'c']) await recorder.append(TARGET, entry(id), ignore, 5000);
+    expect(Date.now() - began).toBeLessThan(55);
+    expect((await lost).index).toBe(3);
+  });
+
+  it('runs each call under the request that opened its batch', async () => {
+    const log = fakeLog();
+    const recorder = new Recorder({ object: log.object, shards: 1 });
+    const kept: Promise<unknown>[] = [];
+    const all = ['a', 'b', 'c'].map((id) =>
+      recorder.append(TARGET, entry(id), (call) => kept.push(call), 1000),
+    );
+    expect(kept).toHaveLength(1);
+    await kept[0];
+    expect(log.stored.size).toBe(3);
+    await Promise.all(all);
   });
 
   it('keeps a batch within its size', async () => {

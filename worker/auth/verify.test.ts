@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Claims, FakeIssuer } from '../../tests/fakes/issuer.ts';
-import { issuersSchema } from './issuers.ts';
+import { type IssuerConfig, issuersSchema } from './issuers.ts';
 import { createVerifier, type Verifier } from './verify.ts';
 
 const NOW = Math.floor(Date.now() / 1000);
@@ -11,6 +11,8 @@ let two: FakeIssuer;
 let verifier: Verifier;
 let fetches: number;
 let up: boolean;
+let fetchKeys: typeof fetch;
+let issuers: readonly IssuerConfig[];
 
 /** Issuer 1 may assert acme and globex and no admin; issuer 2 umbrella and any role. */
 beforeEach(async () => {
@@ -18,7 +20,7 @@ beforeEach(async () => {
   two = await FakeIssuer.create({ issuer: 'https://two.example.com', alg: 'ES256' });
   fetches = 0;
   up = true;
-  const fetchKeys = (async (url: string) => {
+  fetchKeys = (async (url: string) => {
     fetches++;
     const { issuer } = [one, two].find((each) => url === `${each.issuer}/jwks`)!;
     return up
@@ -26,7 +28,7 @@ beforeEach(async () => {
       : new Response('', { status: 500 });
   }) as typeof fetch;
   const common = { audience: one.audience, algorithms: ['RS256', 'ES256'] };
-  const issuers = issuersSchema.parse([
+  issuers = issuersSchema.parse([
     {
       ...{ ...common, issuer: one.issuer, jwks_url: `${one.issuer}/jwks` },
       ...{ tenants: ['acme', 'globex'], roles: ['agent-writer', 'agent-reader'] },
@@ -197,6 +199,14 @@ describe('a token that was verified', () => {
     await one.rotate('key-2', { forget: true });
     expect(await verifier.verify(text, MS + 299_999)).toMatchObject({ ok: true });
     expect(await verifier.verify(text, MS + 600_000)).toMatchObject({ ok: false, reason: 'key_unknown' });
+  });
+
+  it('is refused by a gateway whose settings no longer name its issuer', async () => {
+    const text = await two.sign({ 'https://example.com/tenants': 'umbrella', groups: ['admin'] });
+    expect(await verifier.verify(text, MS)).toMatchObject({ ok: true });
+    const without = createVerifier(issuers.slice(0, 1), { fetch: fetchKeys, maxStaleMs: 3_600_000 });
+    expect(await without.verify(text, MS)).toMatchObject({ ok: false, reason: 'issuer_unknown' });
+    expect(await without.verify(await one.sign({}), MS)).toMatchObject({ ok: true });
   });
 
   it('costs no fetch of its own', async () => {
