@@ -57,7 +57,7 @@ describe('Recorder', () => {
     expect(log.calls).toEqual([['a:outcome'], ['b:outcome']]);
   });
 
-  it('keeps a batch open while the call before is on its way, and no longer than a moment', async () => {
+  it('keeps a batch open while the call before is on its way', async () => {
     let answer = () => {};
     const log = fakeLog();
     const slow = {
@@ -67,18 +67,19 @@ describe('Recorder', () => {
         return stored;
       },
     };
-    const recorder = new Recorder({ object: () => slow as unknown as AuditLogRpc, shards: 1 });
+    const object = () => slow as unknown as AuditLogRpc;
+    const recorder = new Recorder({ object, shards: 1, heldMs: 10_000 });
     const append = (id: string) => recorder.append(TARGET, entry(id), ignore, 5000);
     const first = append('a');
     while (log.calls.length === 0) await pause(0);
     const second = append('b');
-    await pause(2);
+    await pause(20);
     const third = append('c');
-    // The first call still hangs.
-    await Promise.all([second, third]);
-    expect(log.calls).toEqual([['a:outcome'], ['b:outcome', 'c:outcome']]);
+    await pause(20);
+    expect(log.calls).toEqual([['a:outcome']]);
     answer();
-    expect((await first).index).toBe(0);
+    expect((await Promise.all([first, second, third])).map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(log.calls).toEqual([['a:outcome'], ['b:outcome', 'c:outcome']]);
   });
 
   it('has no tenant wait for another, nor share a call or a failure with it', async () => {
@@ -88,9 +89,9 @@ describe('Recorder', () => {
         return [`${tenant}~0`, fakeLog(() => modes[tenant])];
       }),
     );
-    const recorder = new Recorder({ object: (name) => logs.get(name)!.object(), shards: 1, attemptMs: 100 });
+    const recorder = new Recorder({ object: (name) => logs.get(name)!.object(), shards: 1, attemptMs: 2000 });
     const append = (tenant: string, id: string) =>
-      recorder.append({ tenant, shard: 0 }, entry(id), ignore, 300).then(
+      recorder.append({ tenant, shard: 0 }, entry(id), ignore, 2000).then(
         ({ index }) => index,
         () => 'not recorded',
       );
@@ -98,7 +99,7 @@ describe('Recorder', () => {
     const began = Date.now();
     const bad = ['hangs', 'throws'].flatMap((tenant) => ids.map((id) => append(tenant, `${tenant}-${id}`)));
     expect(await Promise.all(ids.map((id) => append('fine', id)))).toEqual([0, 1, 2]);
-    expect(Date.now() - began).toBeLessThan(90);
+    expect(Date.now() - began).toBeLessThan(1000);
     expect(logs.get('fine~0')!.calls).toEqual([['a:outcome', 'b:outcome', 'c:outcome']]);
     expect(await Promise.all(bad)).toEqual(bad.map(() => 'not recorded'));
     expect([...logs.get('hangs~0')!.stored, ...logs.get('throws~0')!.stored]).toEqual([]);
@@ -106,12 +107,12 @@ describe('Recorder', () => {
 
   it('goes on after a leader that was lost in its call, whoever waited behind it', async () => {
     const log = fakeLog((call) => (call === 0 ? 'hang' : 'answer'));
-    const recorder = new Recorder({ object: log.object, shards: 1, attemptMs: 60 });
+    const recorder = new Recorder({ object: log.object, shards: 1, attemptMs: 1000 });
     const lost = recorder.append(TARGET, entry('lost'), ignore, 5000);
     await pause(2);
     const began = Date.now();
     for (const id of ['a', 'b', 'c']) await recorder.append(TARGET, entry(id), ignore, 5000);
-    expect(Date.now() - began).toBeLessThan(55);
+    expect(Date.now() - began).toBeLessThan(900);
     expect((await lost).index).toBe(3);
   });
 

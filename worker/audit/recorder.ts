@@ -26,6 +26,8 @@ export interface RecorderOptions {
   readonly shards: number;
   /** How long one call may take before the same entries are sent again. */
   readonly attemptMs?: number;
+  /** How long a batch stays open at most while the call before is on its way. */
+  readonly heldMs?: number;
   /** Draws this isolate's shard. */
   readonly random?: () => number;
   /** One turn of the event loop, for which a batch stays open. */
@@ -144,7 +146,7 @@ export class Recorder {
   async #lead(name: string, batch: Batch): Promise<void> {
     await (this.#options.turn ?? turn)();
     const before = this.#calls.get(name);
-    if (before) await Promise.race([before, sleep(HELD_MS)]);
+    if (before) await Promise.race([before, sleep(this.#options.heldMs ?? HELD_MS)]);
     // Closed before the call: what comes from here on opens another batch.
     if (this.#open.get(name) === batch) this.#open.delete(name);
     const { waiting } = batch;
