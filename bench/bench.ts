@@ -2,6 +2,7 @@ import { freePort } from '../local/ports.ts';
 import type { Io } from '../scripts/lib/command.ts';
 import { measureBuild } from './build.ts';
 import { type CellsOptions, measureCells } from './cells.ts';
+import { measureFloor } from './floor.ts';
 import type { MicroLine } from './micro/types.ts';
 import { type ProfileOptions, profile } from './profile/profile.ts';
 import { commit, describeMachine, type Results, save } from './results.ts';
@@ -15,7 +16,7 @@ import { interruptible, withWorld } from './world/with-world.ts';
 import type { WorldOptions } from './world/world.ts';
 
 /** What a run can measure. `scale` takes hours at its full size, so a run has it only when it is asked for. */
-export const PARTS = ['load', 'micro', 'build', 'verify', 'sink', 'scale'] as const;
+export const PARTS = ['load', 'floor', 'micro', 'build', 'verify', 'sink', 'scale'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface BenchOptions extends CellsOptions, ScaleOptions {
@@ -38,6 +39,7 @@ export async function runBench(io: Io, options: BenchOptions): Promise<boolean> 
   const has = (part: Part) => parts.includes(part);
   const at = new Date().toISOString();
   const { cells, fault, ...rest } = await interruptible(async (signal) => {
+    const floor = has('floor') ? await measureFloor(io, signal, { rounds, roundMs }) : undefined;
     const micro = has('micro') ? await measureMicro(io, signal) : undefined;
     const build = has('build') ? await measureBuild(io, rounds, signal) : undefined;
     const verification = has('verify') ? await measureVerification(io, signal, VERIFIED) : undefined;
@@ -49,7 +51,7 @@ export async function runBench(io: Io, options: BenchOptions): Promise<boolean> 
       ? await world((started) => measureSink(started, io, { rounds, backlog: BACKLOG }))
       : undefined;
     const scale = has('scale') ? await measureScale(io, signal, options) : undefined;
-    return { ...load, micro, build, verification, sink, scale };
+    return { ...load, floor, micro, build, verification, sink, scale };
   });
   const lines = cells.flatMap((cell) => summarise(cell) ?? []);
   const results: Results = {

@@ -36,3 +36,14 @@ export interface Scale {
   /** That as a multiple of the same with one of them. */
   readonly beside: number;
 }
+
+/** What the platform itself takes for a part of what the gateway does. */
+export interface Floor {
+  /** What a Worker does that does this and what the steps before it do. */
+  readonly text: string;
+  readonly connections: number;
+  /** Microseconds of CPU for each request. */
+  readonly cpuUs: Spread;
+  /** As a multiple of forwarding alone. */
+  readonly ratio: Spread;
+}

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { CommandError } from '../scripts/lib/command.ts';
 import type { Cell } from './measure.ts';
 import type { MicroLine } from './micro/types.ts';
-import type { Build, Scale, Sink, Verification } from './parts.ts';
+import type { Build, Floor, Scale, Sink, Verification } from './parts.ts';
 import type { Line } from './summary.ts';
 
 /** Where results are kept. */
@@ -43,6 +43,7 @@ export interface Results {
   readonly roundMs: number;
   readonly lines: readonly Line[];
   readonly cells: readonly Cell[];
+  readonly floor?: readonly Floor[] | undefined;
   readonly micro?: readonly MicroLine[] | undefined;
   readonly sink?: Sink | undefined;
   readonly build?: Build | undefined;

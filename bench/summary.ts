@@ -79,11 +79,20 @@ function table(lines: readonly Line[]): string[] {
 }
 
 /** A run for people: a table for each part that it has. */
-export function describe({ lines, micro, build, verification, sink, scale }: Results): string[] {
+export function describe({ lines, floor, micro, build, verification, sink, scale }: Results): string[] {
   const whole = ({ median: middle, min, max }: Spread) =>
     `${middle.toFixed(0)} (${min.toFixed(0)}–${max.toFixed(0)})`;
   const tables = [
     lines.length > 0 ? table(lines) : [],
+    floor
+      ? align([
+          ['the floor: a Worker that', 'conn', 'µs CPU', '× null (min–max)'],
+          ...floor.map(({ text, connections, cpuUs, ratio }) => [
+            ...[text, String(connections), cpuUs.median.toFixed(0)],
+            `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`,
+          ]),
+        ])
+      : [],
     micro
       ? align([
           ['micro-bench, µs', 'p50', 'p99'],

@@ -58,10 +58,10 @@ const HELD_MS = 5;
 const ABANDONED_MS = 100;
 
 /**
- * Appends records, sharing one call among the requests of an isolate that come within one turn of the event
- * loop, or while the call before is on its way (group commit). The request that opens a batch leads it: the call runs under that request's
- * `waitUntil`, so its client going away does not end it. Should it end all the same, its followers get no
- * answer in time and send their own entries again under the same keys, which the object recognises.
+ * Appends records, sharing one call among the requests of an isolate that come within one turn of the event loop, or
+ * while the call before is on its way (group commit). The request that opens a batch leads it: the call runs under that
+ * request's `waitUntil`, so its client going away does not end it. Should it end all the same, its followers get no answer
+ * in time and send their own entries again under the same keys, which the object recognises.
  */
 export class Recorder {
   readonly #options: RecorderOptions;
@@ -123,6 +123,8 @@ export class Recorder {
     // that whoever awaits it goes on as itself; once V8 has optimised this function (after some 15,000 calls), it makes
     // such a promise inline and without the note, and all who joined a batch go on as its leader and hang.
     const { promise, resolve } = Promise.withResolvers<AppendAnswer | undefined>();
+    // The timer is also what the runtime sees this request wait for: without one of its own, one that joined a batch is
+    // taken for a request that hangs, and is ended.
     const timer = setTimeout(() => resolve(undefined), timeoutMs);
     const waiting: Waiting = {
       entry,
