@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Action, ROLES, type Role } from '../core/record.ts';
 import { buildInput } from '../worker/policy/facts.ts';
 import { createPolicy } from '../worker/policy/policy.ts';

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 15_000;
  * would not. At most a hundred tenants a time. @throws when the database cannot be asked.
  */
 export async function wakeVaults(config: Config, env: Env): Promise<void> {
-  const sql = neonSql(config.AUDIT_WRITER_URL, config.AUDIT_SQL_ENDPOINT, TIMEOUT_MS);
+  const sql = await neonSql(config.AUDIT_WRITER_URL, config.AUDIT_SQL_ENDPOINT, TIMEOUT_MS);
   const rows = (await sql`select tenant from audit.tenants_to_rekey(${config.AUDIT_VAULT_KEYS[0]!.id})`) as {
     readonly tenant: string;
   }[];

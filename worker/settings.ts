@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { vaultKey } from '../core/personal.ts';
 import { issuersSchema } from './auth/issuers.ts';
 import { gatewayOrigin, signingKeys, witnessKeys } from './signing.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseSignerKey, parseVerifierKey, type SignerKey, type VerifierKey } from '../core/note.ts';
 
 /** The keys of a gateway's checkpoints: the one that signs, and all that auditors are told of, that one first. */

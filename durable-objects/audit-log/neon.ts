@@ -1,4 +1,4 @@
-import { NeonDbError, neon, neonConfig } from '@neondatabase/serverless';
+import type { NeonDbError } from '@neondatabase/serverless';
 import type { SignedCheckpoint } from '../../core/rpc.ts';
 import {
   type AuditSink,
@@ -18,10 +18,12 @@ class HttpFailure extends Error {
 }
 
 /**
- * SQL over HTTP for one call, given up after `timeoutMs`. The driver's settings are the module's own, so this is
- * the only place that touches them. No error of the driver may be logged: one of them quotes the connection string.
+ * SQL over HTTP for one call, given up after `timeoutMs`. The driver is evaluated when it is first needed: no request
+ * waits for it but those that ask the database. Its settings are the module's own, so this is the only place that
+ * touches them. No error of the driver may be logged: one of them quotes the connection string.
  */
-export function neonSql(url: string, endpoint: string | undefined, timeoutMs: number) {
+export async function neonSql(url: string, endpoint: string | undefined, timeoutMs: number) {
+  const { neon, neonConfig } = await import('@neondatabase/serverless');
   if (endpoint !== undefined) neonConfig.fetchEndpoint = endpoint;
   neonConfig.fetchFunction = async (input: RequestInfo, init?: RequestInit) => {
     const response = await fetch(input, init);
@@ -45,7 +47,7 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
   return {
     append: (log, first, texts) =>
       ask(async () => {
-        const call = sql();
+        const call = await sql();
         const [, state] = await call.transaction([
           call`select head from audit.append_batch(${log}, ${first}, ${JSON.stringify(texts)}::jsonb)`,
           call`select head, last_leaf, highest_epoch from audit.log_state(${log})`,
@@ -54,7 +56,7 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
       }),
     quarantine: (log, index, text, sqlstate) =>
       ask(async () => {
-        const call = sql();
+        const call = await sql();
         const bytes = `\\x${Buffer.from(text, 'utf8').toString('hex')}`;
         const [, state] = await call.transaction([
           call`select head from audit.quarantine(${log}, ${index}, ${bytes}::bytea, ${sqlstate})`,
@@ -64,18 +66,18 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
       }),
     state: (log) =>
       ask(async () =>
-        stateOf(await sql()`select head, last_leaf, highest_epoch from audit.log_state(${log})`),
+        stateOf(await (await sql())`select head, last_leaf, highest_epoch from audit.log_state(${log})`),
       ),
     records: (log, first) =>
       ask(async () =>
         recordsOf(
-          await sql()`select index, canonical, bytes, leaf from audit.stored_records(${log}, ${first})`,
+          await (await sql())`select index, canonical, bytes, leaf from audit.stored_records(${log}, ${first})`,
           first,
         ),
       ),
     lastCheckpoint: (log) =>
       ask(async () => {
-        const call = sql();
+        const call = await sql();
         // The checkpoint first: what is read behind it is no older.
         const [checkpoints, state] = (await call.transaction([
           call`select size, root, note, signed_ms from audit.last_checkpoint(${log})`,
@@ -86,13 +88,13 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
       }),
     storeCheckpoint: (log, size, root, note) =>
       ask(async () => {
-        const [row] = (await sql()`select size, root, note, signed_ms
+        const [row] = (await (await sql())`select size, root, note, signed_ms
           from audit.store_checkpoint(${log}, ${size}, ${`\\x${root}`}::bytea, ${note})`) as [unknown];
         return checkpointOf(row);
       }),
     ensurePartitions: () =>
       ask(async () => {
-        await sql()`select audit.ensure_partitions()`;
+        await (await sql())`select audit.ensure_partitions()`;
       }),
   };
 }
@@ -139,7 +141,7 @@ function countOf(value: unknown): number | undefined {
 /** By type and SQLSTATE, never by message. */
 export function classify(error: unknown): SinkFailure {
   if (error instanceof SinkFailure) return error;
-  if (error instanceof NeonDbError) {
+  if (isOfDriver(error)) {
     const { code, constraint, sourceError } = error;
     if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)) {
       return new SinkFailure(kindOf(code, constraint), `sql_${code}`);
@@ -153,6 +155,10 @@ export function classify(error: unknown): SinkFailure {
     return new SinkFailure('transient', isTimeout(sourceError) ? 'timeout' : 'unreachable');
   }
   return new SinkFailure('transient', isTimeout(error) ? 'timeout' : 'unreadable');
+}
+
+function isOfDriver(error: unknown): error is NeonDbError {
+  return error instanceof Error && error.name === 'NeonDbError';
 }
 
 function isTimeout(error: unknown): boolean {

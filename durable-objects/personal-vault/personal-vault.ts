@@ -130,7 +130,7 @@ export class PersonalVaultObject<E> extends DurableObject<E> implements Personal
     if (tenant === undefined || waiting.rows.length + waiting.erased.length === 0) return true;
     const { writerUrl, endpoint } = this.#settings;
     try {
-      const sql = neonSql(writerUrl, endpoint, SQL_TIMEOUT_MS);
+      const sql = await neonSql(writerUrl, endpoint, SQL_TIMEOUT_MS);
       const rows = waiting.rows.map(({ token, kid, jwe }) => ({ token, kid, jwe }));
       await sql`select audit.copy_personal(${tenant}, ${JSON.stringify(rows)}::jsonb, ${JSON.stringify(waiting.erased)}::jsonb)`;
     } catch {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HttpError } from './http.ts';
 
 /** The bodies and queries of the dialect. Unknown members are dropped without a word, as the real server does. */

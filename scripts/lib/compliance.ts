@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** How far a control is met by this software: wholly, in part, not at all because it is the customer's, or not yet. */
 export const STATES = ['carried', 'partly', 'customer', 'not_yet'] as const;

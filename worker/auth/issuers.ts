@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { TENANT_ID } from '../../core/names.ts';
 import { ROLES } from '../../core/record.ts';
 

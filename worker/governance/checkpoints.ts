@@ -138,7 +138,11 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
 
     async keepCosignature(log, { size, root, key, seconds, line }) {
       try {
-        await neonSql(writerUrl, endpoint, SQL_TIMEOUT_MS)`select audit.store_cosignature(${log}, ${size},
+        await (await neonSql(
+          writerUrl,
+          endpoint,
+          SQL_TIMEOUT_MS,
+        ))`select audit.store_cosignature(${log}, ${size},
           decode(${root}, 'hex'), ${key.name}, ${key.hash}, ${seconds}, ${formatSignature(line)})`;
       } catch {
         throw new AuditUnreadable();

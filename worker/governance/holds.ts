@@ -36,7 +36,7 @@ export function createHolds({ readerUrl, writerUrl, endpoint }: HoldsOptions): H
     },
     async set(tenant, held, reason, requestId) {
       try {
-        const sql = neonSql(writerUrl, endpoint, TIMEOUT_MS);
+        const sql = await neonSql(writerUrl, endpoint, TIMEOUT_MS);
         await sql`select audit.set_hold(${tenant}, ${held}, ${reason}, ${requestId})`;
       } catch {
         throw new AuditUnreadable();

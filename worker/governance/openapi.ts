@@ -1,4 +1,5 @@
-import { type ZodType, z } from 'zod';
+import type { ZodType } from 'zod';
+import * as z from 'zod';
 import { OPERATIONS } from '../mem0/catalogue/index.ts';
 import type { Operation, QueryKind } from '../mem0/catalogue/types.ts';
 import { PROBLEMS, type ProblemCode } from '../problem.ts';

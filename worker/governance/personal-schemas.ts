@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ENTITY_IDS } from '../../core/ids.ts';
 import { CLIENT_KINDS } from '../../core/personal.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Index, Leaf, LogName } from './schemas.ts';
 
 /** What the governance API gives that can be checked without it: checkpoints, proofs, keys. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ROLES } from '../../core/record.ts';
 import { Resolved } from './personal-schemas.ts';
 

@@ -42,7 +42,11 @@ export function createSubjects({ readerUrl, writerUrl, endpoint }: SubjectsOptio
     },
     async retire(keyId, requestId) {
       try {
-        await neonSql(writerUrl, endpoint, TIMEOUT_MS)`select audit.retire_key(${keyId}, ${requestId})`;
+        await (await neonSql(
+          writerUrl,
+          endpoint,
+          TIMEOUT_MS,
+        ))`select audit.retire_key(${keyId}, ${requestId})`;
       } catch {
         throw new AuditUnreadable();
       }

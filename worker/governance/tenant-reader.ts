@@ -32,7 +32,7 @@ const STATEMENT_TIMEOUT_MS = 12_000;
 export function tenantReader(url: string, endpoint: string | undefined): TenantReader {
   return async (tenant, statements) => {
     try {
-      const sql = neonSql(url, endpoint, TIMEOUT_MS);
+      const sql = await neonSql(url, endpoint, TIMEOUT_MS);
       const [, ...results] = await sql.transaction(
         [
           sql`select set_config('audit.tenant', ${tenant}, true), set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`,

@@ -1,4 +1,5 @@
-import { ZodObject, type ZodType, z } from 'zod';
+import * as z from 'zod';
+import { ZodObject, type ZodType } from 'zod';
 import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../core/ids.ts';

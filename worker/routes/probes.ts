@@ -30,7 +30,7 @@ export function probes(parts: Parts, env: Env): readonly Probe[] {
       part: 'audit_database',
       needed: false,
       look: async () => {
-        await neonSql(config.AUDIT_READER_URL, config.AUDIT_SQL_ENDPOINT, PROBE_MS)`select 1`;
+        await (await neonSql(config.AUDIT_READER_URL, config.AUDIT_SQL_ENDPOINT, PROBE_MS))`select 1`;
         return 'ok';
       },
     },
@@ -53,5 +53,9 @@ export function probes(parts: Parts, env: Env): readonly Probe[] {
 
 /** Creates the audit tables of the months ahead. */
 export async function ensurePartitions(config: Config): Promise<void> {
-  await neonSql(config.AUDIT_WRITER_URL, config.AUDIT_SQL_ENDPOINT, 15_000)`select audit.ensure_partitions()`;
+  await (await neonSql(
+    config.AUDIT_WRITER_URL,
+    config.AUDIT_SQL_ENDPOINT,
+    15_000,
+  ))`select audit.ensure_partitions()`;
 }

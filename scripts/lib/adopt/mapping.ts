@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseId, pooled, restore } from '../../../core/ids.ts';
 import { TENANT_ID } from '../../../core/names.ts';
 import { CommandError } from '../command.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { TEXT_CONTROL } from '../json.ts';
 import type { Reason } from '../reasons.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isUuid } from '../../../core/ids.ts';
 import { DATE, METADATA, ROLE, reason, TEXT } from './bodies.ts';
 
