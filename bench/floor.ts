@@ -11,15 +11,16 @@ import { forkScript } from './world/fork.ts';
 import { cpuMs, inGroup, pin } from './world/processes.ts';
 
 /**
- * What the platform takes for what governance cannot do without, each step with those before it: the path's first segment
- * says how far a request goes.
+ * What the platform takes for what governance cannot do without, each step with those before it, but for the last two,
+ * of which a request takes one. The path's first segment says how far a request goes.
  */
-const STEPS = ['null', 'whole', 'object', 'append'] as const;
+const STEPS = ['null', 'whole', 'object', 'append', 'apart'] as const;
 const TEXTS: { readonly [S in (typeof STEPS)[number]]: string } = {
   null: 'forwards',
   whole: 'reads the whole answer before it gives it',
   object: 'asks an object of the actor first, which writes nothing',
   append: 'and stores 700 bytes in one object, one call for all that come together',
+  apart: 'or stores them in an object of the actor, one call and one commit for each',
 };
 
 /** No checks, no policy, no hashes, no tree: calls of the platform and nothing else. */
@@ -69,7 +70,8 @@ export default {
     if (far >= 2) await env.GATE.getByName(id).admit({ id, kind: 'request', limit: 9, windowMs: 9, weight: 1 });
     const answer = await fetch(url, request);
     const text = await answer.text();
-    if (far >= 3) await append(env, ctx);
+    if (step === 'append') await append(env, ctx);
+    if (step === 'apart') await env.LOG.getByName(id).append([TEXT]);
     return new Response(text, answer);
   },
 };
