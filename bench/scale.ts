@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Io } from '../scripts/lib/command.ts';
 import { type Cell, measureCell } from './measure.ts';
 import type { Scale } from './parts.ts';
@@ -17,6 +18,8 @@ export interface ScaleOptions {
 
 const ACTIVE = 32;
 const CONNECTIONS = 32;
+/** Requests before the first that counts: so many until V8 has compiled what all of them run. */
+const WARM = 10_000;
 /** Records of a log are made in stretches of so many requests, each held against the ledger. */
 const STRETCH = 20_000;
 
@@ -34,11 +37,27 @@ async function withTenants(world: World, io: Io, options: ScaleOptions): Promise
   const few = await ratioOf(world, io, options, active);
   const all = await tokensOf(world, tenants, (i) => i);
   const spread = await ratioOf(world, io, options, all);
+  await allSigned(world, io);
   const among = await ratioOf(world, io, options, active);
   return [
     { name: 'tenants', size: tenants, ratio: among, beside: among / few },
     { name: 'spread', size: tenants, ratio: spread, beside: spread / few },
   ];
+}
+
+/** Waits until each log has its checkpoint: a tenant that only exists has none due, which is work of the last requests. */
+async function allSigned({ rig }: World, io: Io): Promise<void> {
+  const owner = await rig.database.as('audit_owner');
+  for (let turn = 0; ; turn++) {
+    const { rows } = await owner.query<{ open: string }>(
+      `select count(*) as open from audit.log_head h where not exists
+         (select from audit.checkpoint c where c.log = h.log and c.size >= h.head)`,
+    );
+    const open = Number(rows[0]!.open);
+    if (open === 0) return;
+    if (turn % 30 === 0) io.note(`  ${open} logs have a checkpoint due`);
+    await sleep(1000);
+  }
 }
 
 async function withRecords(world: World, io: Io, options: ScaleOptions): Promise<Scale[]> {
@@ -74,7 +93,14 @@ async function ratioOf(
   tokens: readonly string[],
 ): Promise<number> {
   const cell: Cell = await measureCell(world, io, [], {
-    ...{ scenario: LIST, connections: CONNECTIONS, rounds, roundMs, tokens, warm: tokens.length },
+    ...{
+      scenario: LIST,
+      connections: CONNECTIONS,
+      rounds,
+      roundMs,
+      tokens,
+      warm: Math.max(tokens.length, WARM),
+    },
   });
   const line = summarise(cell);
   if (!line) throw new Error('no round counts');
