@@ -49,6 +49,25 @@ describe('Recorder', () => {
     expect(log.calls).toHaveLength(1);
   });
 
+  it('has a request that is alone wait for no turn, and send what it appends at once in one call', async () => {
+    const log = fakeLog();
+    let turns = 0;
+    const turn = async () => void turns++;
+    const recorder = new Recorder({ object: log.object, shards: 1, turn });
+    const append = (id: string) => recorder.append(TARGET, entry(id), ignore, 1000);
+    const ended = recorder.setOut();
+    await Promise.all([append('a'), append('b')]);
+    expect(log.calls).toEqual([['a:outcome', 'b:outcome']]);
+    expect(turns).toBe(0);
+    const otherEnded = recorder.setOut();
+    await append('c');
+    expect(turns).toBe(1);
+    otherEnded();
+    await append('d');
+    expect(turns).toBe(1);
+    ended();
+  });
+
   it('opens another batch for what comes while a call is under way', async () => {
     const log = fakeLog();
     const recorder = new Recorder({ object: log.object, shards: 1 });

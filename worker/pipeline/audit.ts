@@ -53,6 +53,7 @@ export function audit({
   gate,
 }: Parts): Stage<TransportVars & Below, AuditVars> {
   return async (c, next) => {
+    const ended = recorder.setOut();
     const hold = new Hold(inflight);
     const append = (entry: AppendEntry, intent: Receipt | undefined) => {
       const target = intent ? targetOf(intent) : recorder.target(entry.members.tenant);
@@ -76,12 +77,13 @@ export function audit({
         throw unrecorded(error, known);
       }
     });
-    const problem = await outcomeOf(c, next);
     try {
+      const problem = await outcomeOf(c, next);
       await release(c, problem, clientOf, append);
     } finally {
       hold.release();
       bodyHold.release();
+      ended();
     }
   };
 
