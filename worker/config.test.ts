@@ -88,6 +88,23 @@ describe('readConfig', () => {
     expect(problems({ ...LOOPBACK, [name]: value })).toContain(problem);
   });
 
+  it('says what is wrong inside an issuer, and repeats nothing of it', () => {
+    const issuers = [{ issuer: 'x', algorithms: ['HS256'], tenants: [], typ: [''], secret: 'value' }, 7];
+    const found = problems({ ...LOOPBACK, ISSUERS: JSON.stringify(issuers) });
+    expect(found).toEqual(
+      expect.arrayContaining([
+        'ISSUERS[0].issuer is not an http(s) URL',
+        'ISSUERS[0].audience Invalid input: expected string, received undefined',
+        expect.stringMatching(/^ISSUERS\[0\]\.algorithms\[0\] Invalid option: expected one of "RS256"\|/),
+        'ISSUERS[0].typ[0] Too small: expected string to have >=1 characters',
+        'ISSUERS[0].tenants Too small: expected array to have >=1 items',
+        'ISSUERS[0] Unrecognized key: "secret"',
+        'ISSUERS[1] Invalid input: expected object, received number',
+      ]),
+    );
+    expect(found.join()).not.toContain('value');
+  });
+
   it('reads the key that signs with those that are published beside it, and the witnesses', () => {
     const AUDIT_SIGNING_KEY = `${LOOPBACK.AUDIT_SIGNING_KEY}\n${formatVerifierKey(NEXT)}`;
     const AUDIT_WITNESSES = formatVerifierKey(WITNESS);

@@ -1,7 +1,11 @@
-import * as z from 'zod';
+import { en } from 'zod/locales';
+import * as z from 'zod/mini';
 import { vaultKey } from '../core/personal.ts';
 import { issuersSchema } from './auth/issuers.ts';
 import { gatewayOrigin, signingKeys, witnessKeys } from './signing.ts';
+
+// zod/mini, which starts in half the time of zod, has no words of its own for what is wrong; operators read them.
+z.config(en());
 
 /**
  * A row is a setting: how its text is read, its default (none: required),
@@ -10,7 +14,7 @@ import { gatewayOrigin, signingKeys, witnessKeys } from './signing.ts';
 export interface Setting<T> {
   /** How the documentation names its type. */
   readonly type: string;
-  readonly schema: z.ZodType<T, string>;
+  readonly schema: z.ZodMiniType<T, string>;
   /** Absent: the setting is required. `null`: it may be left out and is then `undefined`. */
   readonly default?: string | null;
   readonly secret?: true;
@@ -22,63 +26,84 @@ export interface Setting<T> {
 const setting = <T>(row: Setting<T>): Setting<T> => row;
 
 const integer = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}$/, 'is not a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min, `is below ${min}`).max(max, `is above ${max}`));
+  z.pipe(
+    z.pipe(z.string().check(z.regex(/^\d{1,15}$/, 'is not a whole number')), z.transform(Number)),
+    z.number().check(z.minimum(min, `is below ${min}`), z.maximum(max, `is above ${max}`)),
+  );
 const choice = <const V extends readonly [string, ...string[]]>(values: V) =>
-  z.string().pipe(z.enum(values, `is none of ${values.join(', ')}`));
-const yesNo = choice(['true', 'false']).transform((value) => value === 'true');
+  z.pipe(z.string(), z.enum(values, `is none of ${values.join(', ')}`));
+const yesNo = z.pipe(
+  choice(['true', 'false']),
+  z.transform((value) => value === 'true'),
+);
 const url = (protocols: readonly string[], what: string) =>
-  z.string().refine((value) => {
-    const parsed = URL.parse(value);
-    return parsed !== null && protocols.includes(parsed.protocol);
-  }, `is not ${what}`);
-const origin = url(['https:', 'http:'], 'an http(s) origin')
-  .refine((value) => {
-    const { pathname, search, hash, username } = URL.parse(value) ?? new URL('http://x/x');
-    return pathname === '/' && !search && !hash && !username;
-  }, 'has more than scheme, host and port')
-  .transform((value) => new URL(value).origin);
+  z.string().check(
+    z.refine((value) => {
+      const parsed = URL.parse(value);
+      return parsed !== null && protocols.includes(parsed.protocol);
+    }, `is not ${what}`),
+  );
+const origin = z.pipe(
+  url(['https:', 'http:'], 'an http(s) origin').check(
+    z.refine((value) => {
+      const { pathname, search, hash, username } = URL.parse(value) ?? new URL('http://x/x');
+      return pathname === '/' && !search && !hash && !username;
+    }, 'has more than scheme, host and port'),
+  ),
+  z.transform((value) => new URL(value).origin),
+);
 const postgresUrl = url(['postgres:', 'postgresql:'], 'a postgresql:// URL');
-const json = <T>(schema: z.ZodType<T>) =>
+const parsed = z.pipe(
+  z.string(),
+  z.transform((value, { issues }): unknown => {
+    try {
+      return JSON.parse(value);
+    } catch {
+      issues.push({ code: 'custom', message: 'is not JSON', input: value });
+      return z.NEVER;
+    }
+  }),
+);
+const json = <T>(schema: z.ZodMiniType<T>) => z.pipe(parsed, schema as z.ZodMiniType<T, unknown>);
+const namedKey = z.pipe(
   z
     .string()
-    .transform((value, context) => {
-      try {
-        return JSON.parse(value) as unknown;
-      } catch {
-        context.addIssue({ code: 'custom', message: 'is not JSON' });
-        return z.NEVER;
-      }
-    })
-    .pipe(schema as z.ZodType<T, unknown>);
-const namedKey = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{1,16}:[A-Za-z0-9_-]{43,}$/, 'is not `<key id>:<32 or more bytes, base64url>`')
-  .transform((value) => {
+    .check(
+      z.regex(/^[A-Za-z0-9_-]{1,16}:[A-Za-z0-9_-]{43,}$/, 'is not `<key id>:<32 or more bytes, base64url>`'),
+    ),
+  z.transform((value) => {
     const colon = value.indexOf(':');
     return {
       id: value.slice(0, colon),
       key: new Uint8Array(Buffer.from(value.slice(colon + 1), 'base64url')),
     };
-  });
+  }),
+);
+
+const words = z.pipe(
+  z.string(),
+  z.transform((text) => text.split(/\s+/).filter((word) => word !== '')),
+);
 
 /** Keys of the vaults, the current one first; no id twice. */
-const vaultKeys = z
-  .string()
-  .transform((text) => text.split(/\s+/).filter((word) => word !== ''))
-  .pipe(z.array(namedKey).min(1, 'holds no key').max(8, 'holds more than 8 keys'))
-  .refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'has two keys of one id')
-  .transform((keys) => keys.map(({ id, key }) => vaultKey(id, key)));
+const vaultKeys = z.pipe(
+  z.pipe(
+    words,
+    z.array(namedKey).check(
+      z.minLength(1, 'holds no key'),
+      z.maxLength(8, 'holds more than 8 keys'),
+      z.refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'has two keys of one id'),
+    ),
+  ),
+  z.transform((keys) => keys.map(({ id, key }) => vaultKey(id, key))),
+);
 
 export const MINUTE = 60_000;
 
 export const SETTINGS = {
   ENVIRONMENT: setting({
     type: 'word',
-    schema: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'is not a lower-case word'),
+    schema: z.string().check(z.regex(/^[a-z][a-z0-9-]{0,31}$/, 'is not a lower-case word')),
     text: 'The name of this deployment: `production`, `dev` or another.',
   }),
   TRANSPORT: setting({
@@ -114,8 +139,10 @@ export const SETTINGS = {
     type: 'text',
     schema: z
       .string()
-      .min(1, 'is empty')
-      .regex(/^[\x21-\x7e]+$/, 'has characters that no header can carry'),
+      .check(
+        z.minLength(1, 'is empty'),
+        z.regex(/^[\x21-\x7e]+$/, 'has characters that no header can carry'),
+      ),
     secret: true,
     text: "Mem0's key. The gateway is the only one that holds it.",
   }),

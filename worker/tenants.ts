@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { TENANT_ID } from '../core/names.ts';
 import {
   type Config,
@@ -12,22 +12,22 @@ import {
 import { SETTINGS } from './settings.ts';
 
 /** A secret's name is chosen by the operator; it is none of the gateway's own settings. */
-const SECRET_NAME = z
-  .string()
-  .regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'is not a name in capitals')
-  .refine((name) => !Object.hasOwn(SETTINGS, name), 'is a setting of the gateway');
+const SECRET_NAME = z.string().check(
+  z.regex(/^[A-Z][A-Z0-9_]{0,63}$/, 'is not a name in capitals'),
+  z.refine((name) => !Object.hasOwn(SETTINGS, name), 'is a setting of the gateway'),
+);
 
 const MEM0 = z.strictObject({
   secret: SECRET_NAME,
-  kind: z.enum(['oss', 'platform'], 'is neither oss nor platform').default('oss'),
-  raw: z.boolean('is neither true nor false').default(false),
+  kind: z._default(z.enum(['oss', 'platform'], 'is neither oss nor platform'), 'oss'),
+  raw: z._default(z.boolean('is neither true nor false'), false),
 });
 
 /** `config/tenants.<environment>.json`: what differs from tenant to tenant. A tenant of the pool needs no entry. */
 const DOCUMENT = z.strictObject({
   environment: z.string(),
   tenants: z.record(
-    z.string().regex(TENANT_ID, 'is no tenant id'),
+    z.string().check(z.regex(TENANT_ID, 'is no tenant id')),
     z.strictObject({
       /** The tenant's own Mem0: the secret that holds its address and key, what it is, and whether ids stay raw. */
       mem0: MEM0,

@@ -1,5 +1,5 @@
-import type { ZodType } from 'zod';
-import * as z from 'zod';
+import type { ZodMiniType } from 'zod/mini';
+import * as z from 'zod/mini';
 import { OPERATIONS } from '../mem0/catalogue/index.ts';
 import type { Operation, QueryKind } from '../mem0/catalogue/types.ts';
 import { PROBLEMS, type ProblemCode } from '../problem.ts';
@@ -19,7 +19,7 @@ const OPEN: readonly ProblemCode[] = ['insecure_transport', 'misconfigured'];
 
 /** What each operation answers with 200, and the problems that are its own; others come from the way it takes. */
 export const ANSWERS: {
-  readonly [operation: string]: { readonly schema: ZodType; readonly problems: readonly ProblemCode[] };
+  readonly [operation: string]: { readonly schema: ZodMiniType; readonly problems: readonly ProblemCode[] };
 } = {
   'governance.health': { schema: Health, problems: OPEN },
   'governance.ready': { schema: Readiness, problems: OPEN },
@@ -229,7 +229,7 @@ function querySchema(kind: QueryKind): JsonSchema {
   }
 }
 
-function jsonSchema(schema: ZodType, io: 'input' | 'output' = 'output'): JsonSchema {
+function jsonSchema(schema: ZodMiniType, io: 'input' | 'output' = 'output'): JsonSchema {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
   return rest;
 }

@@ -1,5 +1,5 @@
-import * as z from 'zod';
-import { ZodObject, type ZodType } from 'zod';
+import * as z from 'zod/mini';
+import { ZodMiniObject, type ZodMiniType } from 'zod/mini';
 import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../core/ids.ts';
@@ -204,7 +204,7 @@ const CODES: { readonly [code: string]: Reason } = {
 };
 
 /** A schema's first issue. Its path holds only the schema's own names and positions. */
-function fromIssue(issue: $ZodIssue, body: unknown, schema: ZodType): { readonly ok: false } & Fault {
+function fromIssue(issue: $ZodIssue, body: unknown, schema: ZodMiniType): { readonly ok: false } & Fault {
   const pointer = issue.path.map((part) => `/${String(part)}`).join('');
   if (Object.hasOwn(REASONS, issue.message)) return fault(pointer, issue.message as Reason);
   switch (issue.code) {
@@ -222,8 +222,8 @@ function fromIssue(issue: $ZodIssue, body: unknown, schema: ZodType): { readonly
   }
 }
 
-function membersOf(schema: ZodType): string[] {
-  return schema instanceof ZodObject ? Object.keys(schema.shape) : [];
+function membersOf(schema: ZodMiniType): string[] {
+  return schema instanceof ZodMiniObject ? Object.keys(schema.shape) : [];
 }
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { TEXT_CONTROL } from '../json.ts';
 import type { Reason } from '../reasons.ts';
 
@@ -6,19 +6,19 @@ import type { Reason } from '../reasons.ts';
 // Ids, metadata and filters are only required to be there or not: their own files check them.
 
 export const reason = (name: Reason): Reason => name;
-export const TEXT = z
-  .string()
-  .min(1)
-  .refine((value) => !TEXT_CONTROL.test(value), reason('control_character'));
+export const TEXT = z.string().check(
+  z.minLength(1),
+  z.refine((value) => !TEXT_CONTROL.test(value), reason('control_character')),
+);
 const entityIds = {
-  user_id: z.string().optional(),
-  agent_id: z.string().optional(),
-  run_id: z.string().optional(),
+  user_id: z.optional(z.string()),
+  agent_id: z.optional(z.string()),
+  run_id: z.optional(z.string()),
 };
-export const METADATA = z.unknown().optional();
-export const DATE = z.string().refine(isDate, reason('not_a_date'));
+export const METADATA = z.optional(z.unknown());
+export const DATE = z.string().check(z.refine(isDate, reason('not_a_date')));
 
-export const ROLE = z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, reason('not_a_role'));
+export const ROLE = z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, reason('not_a_role')));
 
 /** At most this many messages in one addition. */
 const MAX_MESSAGES = 1000;
@@ -33,30 +33,29 @@ export const ADD = z.strictObject({
         content: TEXT,
       }),
     )
-    .min(1)
-    .max(MAX_MESSAGES),
+    .check(z.minLength(1), z.maxLength(MAX_MESSAGES)),
   metadata: METADATA,
-  expiration_date: DATE.optional(),
-  infer: z.boolean().optional(),
-  memory_type: z.literal('procedural_memory').optional(),
-  prompt: TEXT.optional(),
+  expiration_date: z.optional(DATE),
+  infer: z.optional(z.boolean()),
+  memory_type: z.optional(z.literal('procedural_memory')),
+  prompt: z.optional(TEXT),
 });
 
 /** POST /search. */
 export const SEARCH = z.strictObject({
   ...entityIds,
   query: TEXT,
-  filters: z.unknown().optional(),
-  top_k: z.int().min(0).max(1000).optional(),
-  threshold: z.number().min(0).max(1).optional(),
-  explain: z.boolean().optional(),
-  show_expired: z.boolean().optional(),
+  filters: z.optional(z.unknown()),
+  top_k: z.optional(z.int().check(z.minimum(0), z.maximum(1000))),
+  threshold: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+  explain: z.optional(z.boolean()),
+  show_expired: z.optional(z.boolean()),
 });
 
 /** PUT /memories/{id}: at least one of the three; a null date takes the date away. */
 export const UPDATE = z
-  .strictObject({ text: TEXT.optional(), metadata: METADATA, expiration_date: DATE.nullable().optional() })
-  .refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'));
+  .strictObject({ text: z.optional(TEXT), metadata: METADATA, expiration_date: z.optional(z.nullable(DATE)) })
+  .check(z.refine((body) => Object.keys(body).length > 0, reason('nothing_to_change')));
 
 /** A day of the calendar, as `YYYY-MM-DD`. */
 function isDate(value: string): boolean {

@@ -1,11 +1,11 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { isUuid } from '../../../core/ids.ts';
 import { DATE, METADATA, ROLE, reason, TEXT } from './bodies.ts';
 
 // The documented options of the Platform, with their types. Which of them a self-hosted origin cannot honour says
 // bridge/unserved.ts. Any other key is unknown.
 
-const dropped = z.unknown().optional();
+const dropped = z.optional(z.unknown());
 
 /** Which account and project: the operator's, never the client's. And forms of answers that are gone. */
 const DROPPED = {
@@ -20,48 +20,48 @@ const DROPPED = {
 export const DROPPED_KEYS: ReadonlySet<string> = new Set(Object.keys(DROPPED));
 
 const OWNERS = {
-  user_id: z.string().optional(),
-  agent_id: z.string().optional(),
-  run_id: z.string().optional(),
-  app_id: z.string().optional(),
+  user_id: z.optional(z.string()),
+  agent_id: z.optional(z.string()),
+  run_id: z.optional(z.string()),
+  app_id: z.optional(z.string()),
 };
 
 const MESSAGE = z.strictObject({ role: ROLE, content: TEXT });
 
-const flag = z.boolean().optional();
-const WORD = TEXT.max(256);
-const WORDS = z.array(WORD).min(1).max(100);
+const flag = z.optional(z.boolean());
+const WORD = TEXT.check(z.maxLength(256));
+const WORDS = z.array(WORD).check(z.minLength(1), z.maxLength(100));
 /** Seconds since the epoch. */
-const STAMP = z.int().min(0).max(253_402_300_799).optional();
+const STAMP = z.optional(z.int().check(z.minimum(0), z.maximum(253_402_300_799)));
 /** Names of fields of a memory. */
-const FIELDS = z
-  .array(z.string().regex(/^[a-z][a-z_]{0,63}$/, reason('not_a_choice')))
-  .min(1)
-  .max(50)
-  .optional();
-const DAY = DATE.optional();
+const FIELDS = z.optional(
+  z
+    .array(z.string().check(z.regex(/^[a-z][a-z_]{0,63}$/, reason('not_a_choice'))))
+    .check(z.minLength(1), z.maxLength(50)),
+);
+const DAY = z.optional(DATE);
 
 /** POST /v3/memories/add/ and its deprecated form. */
 export const PLATFORM_ADD = z.strictObject({
   ...DROPPED,
-  messages: z.union([TEXT, z.array(MESSAGE).min(1).max(1000)]),
+  messages: z.union([TEXT, z.array(MESSAGE).check(z.minLength(1), z.maxLength(1000))]),
   ...OWNERS,
   metadata: METADATA,
   infer: flag,
   expiration_date: DAY,
-  custom_instructions: TEXT.optional(),
-  custom_categories: z.array(z.record(WORD, TEXT)).min(1).max(100).optional(),
-  prompt: TEXT.optional(),
+  custom_instructions: z.optional(TEXT),
+  custom_categories: z.optional(z.array(z.record(WORD, TEXT)).check(z.minLength(1), z.maxLength(100))),
+  prompt: z.optional(TEXT),
   timestamp: STAMP,
   immutable: flag,
-  includes: TEXT.optional(),
-  excludes: TEXT.optional(),
+  includes: z.optional(TEXT),
+  excludes: z.optional(TEXT),
   enable_graph: flag,
 });
 
-const FILTERED = { ...DROPPED, filters: z.unknown().optional() };
-const page = z.int().min(1).max(1000).optional();
-const pageSize = z.int().min(1).max(200).optional();
+const FILTERED = { ...DROPPED, filters: z.optional(z.unknown()) };
+const page = z.optional(z.int().check(z.minimum(1), z.maximum(1000)));
+const pageSize = z.optional(z.int().check(z.minimum(1), z.maximum(200)));
 
 /** POST /v3/memories/ and its deprecated form. */
 export const PLATFORM_LIST = z.strictObject({
@@ -69,8 +69,8 @@ export const PLATFORM_LIST = z.strictObject({
   page,
   page_size: pageSize,
   fields: FIELDS,
-  keywords: z.union([WORD, WORDS]).optional(),
-  categories: WORDS.optional(),
+  keywords: z.optional(z.union([WORD, WORDS])),
+  categories: z.optional(WORDS),
   start_date: DAY,
   end_date: DAY,
 });
@@ -79,24 +79,24 @@ export const PLATFORM_LIST = z.strictObject({
 export const PLATFORM_SEARCH = z.strictObject({
   ...FILTERED,
   query: TEXT,
-  top_k: z.int().min(1).max(1000).optional(),
-  threshold: z.number().min(0).max(1).optional(),
+  top_k: z.optional(z.int().check(z.minimum(1), z.maximum(1000))),
+  threshold: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
   rerank: flag,
   keyword_search: flag,
   filter_memories: flag,
   fields: FIELDS,
-  categories: WORDS.optional(),
+  categories: z.optional(WORDS),
 });
 
 /** POST /v1/memories/search/, the deprecated form with ids beside the query. */
-export const PLATFORM_V1_SEARCH = PLATFORM_SEARCH.extend(OWNERS);
+export const PLATFORM_V1_SEARCH = z.extend(PLATFORM_SEARCH, OWNERS);
 
 /** POST /v1/feedback/. */
 export const PLATFORM_FEEDBACK = z.strictObject({
   ...DROPPED,
-  memory_id: z.string().refine(isUuid, reason('not_a_uuid')),
-  feedback: z.enum(['POSITIVE', 'NEGATIVE', 'VERY_NEGATIVE']).nullable().optional(),
-  feedback_reason: TEXT.nullable().optional(),
+  memory_id: z.string().check(z.refine(isUuid, reason('not_a_uuid'))),
+  feedback: z.optional(z.nullable(z.enum(['POSITIVE', 'NEGATIVE', 'VERY_NEGATIVE']))),
+  feedback_reason: z.optional(z.nullable(TEXT)),
 });
 
 /** POST /v1/exports/: the schema says in which form the memories are given; as a text, too, as the Python client has it. */
@@ -105,7 +105,7 @@ export const PLATFORM_EXPORT = z.strictObject({ ...FILTERED, schema: z.union([TE
 /** POST /v1/exports/get/. */
 export const PLATFORM_EXPORTED = z.strictObject({
   ...DROPPED,
-  memory_export_id: z.string().refine(isUuid, reason('not_a_uuid')),
+  memory_export_id: z.string().check(z.refine(isUuid, reason('not_a_uuid'))),
 });
 
 /** POST /v1/summary/. */
@@ -117,25 +117,28 @@ export const PLATFORM_ENTITY = z.strictObject({ ...DROPPED, ...OWNERS, metadata:
 /** PUT /v1/memories/{id}/. */
 export const PLATFORM_UPDATE = z
   .strictObject({
-    text: TEXT.optional(),
+    text: z.optional(TEXT),
     metadata: METADATA,
-    expiration_date: DATE.nullable().optional(),
+    expiration_date: z.optional(z.nullable(DATE)),
     timestamp: STAMP,
   })
-  .refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'));
+  .check(z.refine((body) => Object.keys(body).length > 0, reason('nothing_to_change')));
 
 /** At most this many memories in one batch: each takes two calls to Mem0, of the thousand that a request may make. */
 export const MAX_BATCH_IDS = 400;
 
-const MEMORY_ID = z.string().refine(isUuid, reason('not_a_uuid'));
-const batchOf = <T extends z.ZodType<{ memory_id: string }>>(entry: T) =>
+const MEMORY_ID = z.string().check(z.refine(isUuid, reason('not_a_uuid')));
+const batchOf = <T extends z.ZodMiniType<{ memory_id: string }>>(entry: T) =>
   z.strictObject({
     ...DROPPED,
-    memories: z
-      .array(entry)
-      .min(1)
-      .max(MAX_BATCH_IDS)
-      .refine((all) => new Set(all.map((each) => each.memory_id)).size === all.length, reason('named_twice')),
+    memories: z.array(entry).check(
+      z.minLength(1),
+      z.maxLength(MAX_BATCH_IDS),
+      z.refine(
+        (all) => new Set(all.map((each) => each.memory_id)).size === all.length,
+        reason('named_twice'),
+      ),
+    ),
   });
 
 /** PUT /v1/batch/. */

@@ -1,4 +1,4 @@
-import type { ZodType } from 'zod';
+import type { ZodMiniType } from 'zod/mini';
 import type { Action } from '../../../core/record.ts';
 
 export type Dialect = 'oss' | 'platform' | 'governance';
@@ -77,7 +77,7 @@ export type QueryKind =
 export type QuerySpec = { readonly [name: string]: QueryKind } | 'any';
 
 /** The body's schema. `none`: a body is refused. `any`: never forwarded, so nothing depends on it. */
-export type BodySpec = ZodType | 'none' | 'any';
+export type BodySpec = ZodMiniType | 'none' | 'any';
 
 /** Where ids sit, as `place.member`: `query.user_id`, `body.filters`, `path.memory_id` … */
 export type FieldPath = string;
