@@ -134,13 +134,14 @@ export class Upstream {
   }
 }
 
-/**
- * How many bytes a body has, when that is certain: HTTP holds it to its length (RFC 9112 §6.3), but an encoded one becomes
- * longer when it is read.
- */
+/** With these a body is longer than its Content-Length when it is read (RFC 9112 §6.3: chunks overrule it). */
+const CODINGS = ['content-encoding', 'transfer-encoding'];
+
+/** How many bytes a body has, when that is certain. */
 function lengthOf({ headers }: Response): number | undefined {
   const length = headers.get('content-length') ?? '';
-  return /^\d{1,15}$/.test(length) && !headers.has('content-encoding') ? Number(length) : undefined;
+  const isPlain = /^\d{1,15}$/.test(length) && !CODINGS.some((name) => headers.has(name));
+  return isPlain ? Number(length) : undefined;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
