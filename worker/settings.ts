@@ -216,7 +216,7 @@ export const SETTINGS = {
     type: 'requests',
     schema: integer(1, 100),
     default: '5',
-    text: 'Requests admitted per durable write, or a five-hundredth of the limit where that is more; after a restart an actor may be refused early by at most this many, or a fiftieth of the limit.',
+    text: 'Requests admitted per durable write; after restarts an actor may be refused early by at most this many. Where a five-hundredth of the limit is more, each write admits that, and a fiftieth of the limit is the most that is refused early.',
   }),
   AUDIT_WRITER_URL: setting({
     type: 'postgresql URL',

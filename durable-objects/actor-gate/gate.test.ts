@@ -127,14 +127,18 @@ describe('a reservation', () => {
     expect(object.durable('request')).toHaveLength(9);
   });
 
-  it('is made again after a restart as long as what is unknown is a small part of the limit', () => {
-    const limit = 50 * 3 * R;
+  it.each([
+    ['a high limit: a fiftieth of it, a five-hundredth at a time', 500 * (R + 1), R + 1, 10 * (R + 1)],
+    ['one that is not: the slots, which are small beside the limit', 500 * R, R, R],
+    ['a low one: the slots', 20 * R, R, R],
+  ])('is all that restarts can leave unknown, of %s', (_what, limit, each, most) => {
     const object = new SimulatedObject(R);
-    for (const unknown of [0, R, 2 * R, 3 * R, 3 * R]) {
+    for (let restarts = 0; restarts <= 12; restarts++) {
       const used = object.durable('request').filter(({ id }) => id !== null).length;
+      const unknown = Math.min(restarts * each, most);
       expect(ask(object, { limit }).remaining).toBe(limit - used - unknown - 1);
       object.restart();
-      object.wall += 10;
+      object.wall += 1;
     }
     const writes = object.writes;
     fill(object, 3, { limit });

@@ -46,7 +46,10 @@ const NO_RESERVATION: Reservation = { slots: 0, until: 0 };
 /** Weight of a fiftieth of the limit is small: an actor who is refused it too early hardly loses anything. */
 const SMALL = 50;
 
-/** So small a part of the limit is reserved at a time, where it is more than what is asked for. */
+/**
+ * A limit is high when its five-hundredth is more than the slots that are asked for. Its reservation is a fiftieth of it,
+ * of which each write takes a five-hundredth.
+ */
 const SLIVER = 500;
 
 /** A reservation lives for a tenth of the window, a small one for half of it; see `SlidingWindow`. */
@@ -62,8 +65,8 @@ const LIFE = { part: 10, partOfSmall: 2 };
  * first: the latest moment at which they can have been used, because the platform runs no event in an
  * instance that another has replaced.
  *
- * Such unknown weight is never more than `slots` in all, or a fiftieth of the limit where that is more, because
- * what is still in the window is taken off the next reservation. It leaves one window after the restart, and one
+ * Such unknown weight is never more than one reservation in all (`slots`, or a fiftieth of a high limit), because
+ * what is still in the window is taken off the next one. It leaves one window after the restart, and one
  * window after `until` at the latest: a tenth of a window after an idle actor's own stamps, or half of one. Even then
  * the actor is refused only what weighs more than half of the limit, because no reservation is for more than the
  * other half; and for half a window only what weighs more than all of it but a fiftieth.
@@ -162,9 +165,11 @@ export class SlidingWindow {
   }
 
   #reserve(limit: number, windowMs: number, now: number): WindowWrite {
-    const most = Math.min(Math.max(this.#slots, Math.floor(limit / SLIVER)), Math.floor(limit / 2));
-    const unknown = Math.max(most, Math.floor(limit / SMALL));
-    const slots = Math.max(0, Math.min(most, unknown - this.#unknownWeight));
+    const sliver = Math.floor(limit / SLIVER);
+    const isHigh = sliver > this.#slots;
+    const most = isHigh ? sliver : Math.min(this.#slots, Math.floor(limit / 2));
+    const reservation = isHigh ? Math.floor(limit / SMALL) : most;
+    const slots = Math.max(0, Math.min(most, reservation - this.#unknownWeight));
     const part = most * SMALL <= limit ? LIFE.partOfSmall : LIFE.part;
     this.#reservation = { slots, until: now + Math.ceil(windowMs / part) };
     this.#spent = 0;
