@@ -72,7 +72,7 @@ export class Recorder {
   readonly #open = new Map<string, Batch>();
   /** The end of the last call that is on its way, by object. Owned by the request that made the call. */
   readonly #calls = new Map<string, Promise<void>>();
-  /** Requests that are under way. Each of them counts itself out. */
+  /** Requests that are under way. Each counts itself out; one that is killed does not, which costs others a turn each. */
   #underWay = 0;
 
   constructor(options: RecorderOptions) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkContentEncoding, checkContentType, readBody } from './body.ts';
+import { checkContentEncoding, checkContentType, readBody, readWhole } from './body.ts';
 
 /** A stream that hands out one piece per pull and notes whether it was cancelled. */
 function pieces(parts: readonly unknown[], end: 'close' | 'error' | 'hang' = 'close') {
@@ -134,5 +134,37 @@ describe('reading a body', () => {
     const early = pieces([Uint8Array.of(1)]);
     expect(await readBody(early.stream, 10, AbortSignal.abort())).toEqual({ ok: false, reason: 'broken' });
     expect(early.state).toEqual({ cancelled: true, pulled: 0 });
+  });
+});
+
+describe('readWhole', () => {
+  const broken = { ok: false, reason: 'broken' };
+  const late = new AbortController().signal;
+  const sent = (body: BodyInit | null) =>
+    new Request('https://gateway/', { method: 'POST', body, duplex: 'half' } as RequestInit);
+
+  it('reads what came, as far as its length', async () => {
+    expect(await readWhole(sent('abc'), 3, late)).toEqual({ ok: true, bytes: Uint8Array.of(97, 98, 99) });
+    expect(await readWhole(sent(null), 0, late)).toEqual({ ok: true, bytes: new Uint8Array(0) });
+  });
+
+  it('takes no body that is longer than it said', async () => {
+    expect(await readWhole(sent('abcd'), 3, late)).toEqual(broken);
+  });
+
+  it('ends with a body that fails, one that was read before, and one that does not come in time', async () => {
+    expect(await readWhole(sent(pieces([Uint8Array.of(1)], 'error').stream), 9, late)).toEqual(broken);
+    const read = sent('abc');
+    await read.text();
+    expect(await readWhole(read, 3, late)).toEqual(broken);
+    const stalled = sent(new ReadableStream({ pull: () => new Promise(() => {}) }));
+    expect(await readWhole(stalled, 9, AbortSignal.timeout(20))).toEqual(broken);
+    expect(
+      await readWhole(
+        sent(new ReadableStream({ pull: () => new Promise(() => {}) })),
+        9,
+        AbortSignal.abort(),
+      ),
+    ).toEqual(broken);
   });
 });

@@ -26,16 +26,17 @@ export type ReadBody =
   | { readonly ok: false; readonly reason: 'too_large' | 'broken' };
 
 /**
- * Reads a body whose length is known and within bounds: HTTP holds it to its Content-Length (RFC 9112 §6.3). When `signal`
- * aborts, what is still to come of it is nobody's.
+ * Reads a body of a length that is known and within bounds: the runtime holds it to its Content-Length (RFC 9112 §6.3), and
+ * one that is longer all the same is `broken`. When `signal` aborts, what is still to come of it is nobody's.
  */
-export async function readWhole(request: Request, signal: AbortSignal): Promise<ReadBody> {
+export async function readWhole(request: Request, length: number, signal: AbortSignal): Promise<ReadBody> {
   const broken = { ok: false, reason: 'broken' } as const;
+  if (signal.aborted) return broken;
   const late = new Promise<ReadBody>((resolve) => {
     signal.addEventListener('abort', () => resolve(broken), { once: true });
   });
   const whole = request.arrayBuffer().then(
-    (bytes): ReadBody => ({ ok: true, bytes: new Uint8Array(bytes) }),
+    (bytes): ReadBody => (bytes.byteLength > length ? broken : { ok: true, bytes: new Uint8Array(bytes) }),
     () => broken,
   );
   return Promise.race([whole, late]);
@@ -44,8 +45,8 @@ export async function readWhole(request: Request, signal: AbortSignal): Promise<
 const FIRST_BUFFER = 16 * 1024;
 
 /**
- * Reads a body of at most `max` bytes whose length nobody has said. What it holds never exceeds about twice that, however small the
- * pieces are in which the body arrives; past the bound, or when `signal` aborts, the stream is cancelled.
+ * Reads a body of at most `max` bytes whose length nobody has said. What it holds never exceeds about twice that, however
+ * small the pieces are in which the body arrives; past the bound, or when `signal` aborts, the stream is cancelled.
  */
 export async function readBody(
   stream: ReadableStream<Uint8Array> | null,

@@ -49,13 +49,16 @@ async function bodyOf(request: Request, config: Config, hold: Hold): Promise<unk
   const encoding = checkContentEncoding(request.headers.get('content-encoding'));
   if (expected && !type.ok) throw invalid('unsupported_media_type', type.reason);
   if (!encoding.ok) throw invalid('unsupported_media_type', encoding.reason);
-  const length = request.headers.get('content-length');
+  // Chunks overrule a length (RFC 9112 §6.3).
+  const length = request.headers.has('transfer-encoding') ? null : request.headers.get('content-length');
   const declared = Number(length ?? max);
   if (!(declared <= max)) throw tooLarge(max);
   // Taken before a byte is read: many slow bodies must not add up to more than the isolate has.
   if (!hold.take(declared)) throw new Problem('busy', { reason: 'bodies_busy' });
   const signal = AbortSignal.timeout(config.BODY_TIMEOUT_MS);
-  const read = await (length === null ? readBody(request.body, max, signal) : readWhole(request, signal));
+  const read = await (length === null
+    ? readBody(request.body, max, signal)
+    : readWhole(request, declared, signal));
   if (!read.ok && read.reason === 'too_large') throw tooLarge(max);
   if (!read.ok) throw invalid('invalid_body', 'body_broken');
   if (read.bytes.length === 0 && !expected) return undefined;
