@@ -25,7 +25,7 @@ export interface BenchOptions extends CellsOptions, ScaleOptions {
 
 /** So that nothing is waited for. */
 const SMOKE: WorldOptions = { env: { AUDIT_FLUSH_INTERVAL_MS: '50' } };
-const BACKLOG = 6000;
+const BACKLOG = 12_000;
 /** What the goal is set for. */
 const VERIFIED = 1_000_000;
 

@@ -18,6 +18,7 @@ const ALL = [
   '0010_archives',
   '0011_personal',
   '0012_columns',
+  '0013_follow',
 ];
 
 let cluster: Cluster;

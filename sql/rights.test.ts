@@ -114,6 +114,7 @@ const READERS_ONLY = [
 
 const WRITERS_ONLY = [
   `select audit.append_batch('acme~0~1', 0, '[]')`,
+  `select audit.follow('acme~0~1', 0, null)`,
   `select audit.quarantine('acme~0~1', 3, '', '00000')`,
   `select audit.log_state('acme~0~1')`,
   `select audit.leaf_at('acme~0~1', 0)`,
@@ -304,6 +305,7 @@ describe('everybody else', () => {
       'append_batch',
       'copy_personal',
       'ensure_partitions',
+      'follow',
       'last_checkpoint',
       'leaf_at',
       'log_state',

@@ -19,6 +19,17 @@ const MAX_BACKOFF_MS = 60_000;
 /** A flush does at most this many calls, so that an alarm ends; what is left waits for the next. */
 const MAX_CALLS = 50;
 
+/** Calls on their way at once: while Postgres stores a batch, the next are being sent. */
+const CALLS_AT_ONCE = 3;
+
+/** A batch on its way. */
+interface Sending {
+  readonly batch: Batch;
+  readonly end: number;
+  /** Never rejects, because the calls before are awaited first. */
+  readonly answer: Promise<{ readonly state: SinkState } | { readonly error: unknown }>;
+}
+
 const SOON_MS = 15_000;
 /** Nothing is lost while it lasts, and the database may be another one by mistake. */
 const LATER_MS = 600_000;
@@ -108,21 +119,60 @@ export class Flusher {
       if (!(await this.#leaveFork())) return;
       this.#compare(await sink.state(machine.log));
     }
-    for (let calls = 0; calls < MAX_CALLS; calls++) {
-      const batch = machine.batch(this.#rows);
-      if (!batch) return;
-      const end = batch.first + batch.texts.length;
-      try {
-        const state = await sink.append(batch.log, batch.first, batch.texts);
-        if (state.head < end) throw new SinkFailure('transient', 'head_short');
+    const sending: Sending[] = [];
+    try {
+      await this.#send(sending);
+    } finally {
+      // What was sent ahead ends before the flush does: the next one asks what came of it.
+      await Promise.all(sending.map(({ answer }) => answer));
+    }
+  }
+
+  /** Sends what waits and confirms it in order. `sending` is what is on its way when this ends. @throws SinkFailure */
+  async #send(sending: Sending[]): Promise<void> {
+    const { machine, now } = this.#options;
+    let calls = 0;
+    let atOnce = 1;
+    let most = CALLS_AT_ONCE;
+    for (;;) {
+      for (; sending.length < atOnce && calls < MAX_CALLS; calls++) {
+        const next = this.#next(sending.at(-1)?.end);
+        if (!next) break;
+        sending.push(next);
+      }
+      const sent = sending.shift();
+      if (!sent) return;
+      const { batch, end } = sent;
+      const answer = await sent.answer;
+      if ('state' in answer) {
+        if (answer.state.head < end) throw new SinkFailure('transient', 'head_short');
         machine.confirm(end, now());
         this.#rows = Math.min(this.#options.batchRows, this.#rows * 2);
-        this.#compare(state);
-      } catch (error) {
-        if (!(error instanceof SinkFailure)) throw error;
-        await this.#recover(error, batch);
+        this.#compare(answer.state);
+        atOnce = this.#rows === this.#options.batchRows ? most : 1;
+      } else {
+        if (!(answer.error instanceof SinkFailure)) throw answer.error;
+        // Those behind it have met a gap, or will be sent again, which is no harm. A database that is so slow that they
+        // do, or that will not take a record, gets one after the other until the next flush.
+        for (const { answer } of sending.splice(0)) await answer;
+        atOnce = most = 1;
+        await this.#recover(answer.error, batch);
       }
     }
+  }
+
+  /** Sends the batch from `ahead` on, or the first that waits; behind others only one that is full, or it would overtake them. */
+  #next(ahead: number | undefined): Sending | undefined {
+    const { machine, sink } = this.#options;
+    const batch = machine.batch(this.#rows, ahead);
+    if (!batch) return undefined;
+    const end = batch.first + batch.texts.length;
+    if (ahead !== undefined && end === machine.state.size) return undefined;
+    const answer = sink.append(batch.log, batch.first, batch.texts, batch.before).then(
+      (state) => ({ state }),
+      (error: unknown) => ({ error }),
+    );
+    return { batch, end, answer };
   }
 
   /** Goes on into the next epoch once a fork has lasted. False: some of that is left for the next flush. */

@@ -29,6 +29,8 @@ import { leafAt, packedLeaves, treeSize, treeSource } from './tree.ts';
 export interface Batch {
   readonly log: string;
   readonly first: number;
+  /** Hex leaf hash of the record at first - 1; absent at the beginning of a log. */
+  readonly before?: string;
   readonly texts: readonly string[];
 }
 
@@ -122,14 +124,14 @@ export class AuditMachine {
     this.#change(wall, (current) => prune(current, this.#settings));
   }
 
-  /** The next records that Postgres has not confirmed, within the batch's bounds; `undefined` when it has all. */
-  batch(maxRows: number): Batch | undefined {
-    const { epoch, flushed, size } = this.state;
-    if (flushed >= size) return undefined;
+  /** The records from `first` on, which Postgres has not confirmed, within a batch's bounds; `undefined`: there are none. */
+  batch(maxRows: number, first = this.state.flushed): Batch | undefined {
+    const { epoch, size } = this.state;
+    if (first >= size) return undefined;
     const waiting = 'FROM record WHERE epoch = ? AND idx >= ? ORDER BY idx LIMIT ?';
     const sizes = this.#sql.exec<{ size: number }>(
       `SELECT size ${waiting}`,
-      ...[epoch, flushed, Math.min(maxRows, this.#settings.batchRows)],
+      ...[epoch, first, Math.min(maxRows, this.#settings.batchRows)],
     );
     // Only texts that will be sent are read: a thousand of the largest would not fit into memory.
     let bytes = 0;
@@ -139,8 +141,9 @@ export class AuditMachine {
       if (count > 0 && bytes > this.#settings.batchBytes) break;
       count++;
     }
-    const rows = this.#sql.exec<{ text: string }>(`SELECT text ${waiting}`, epoch, flushed, count);
-    return { log: this.log, first: flushed, texts: rows.map(({ text }) => text) };
+    const rows = this.#sql.exec<{ text: string }>(`SELECT text ${waiting}`, epoch, first, count);
+    const before = first > 0 ? this.#leaf(first - 1) : undefined;
+    return { log: this.log, first, ...(before && { before }), texts: rows.map(({ text }) => text) };
   }
 
   /**

@@ -45,10 +45,11 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
     }
   };
   return {
-    append: (log, first, texts) =>
+    append: (log, first, texts, before) =>
       ask(async () => {
         const call = await sql();
-        const [, state] = await call.transaction([
+        const [, , state] = await call.transaction([
+          call`select audit.follow(${log}, ${first}, ${before ?? null})`,
           call`select head from audit.append_batch(${log}, ${first}, ${JSON.stringify(texts)}::jsonb)`,
           call`select head, last_leaf, highest_epoch from audit.log_state(${log})`,
         ]);

@@ -19,6 +19,7 @@ type Step =
   | { readonly do: 'clock'; readonly by: number }
   | { readonly do: 'storage fails'; readonly fault: StorageFault }
   | { readonly do: 'sink fails'; readonly call: SinkCall; readonly when: 'before' | 'after' }
+  | { readonly do: 'sink is late'; readonly turns: readonly number[] }
   | { readonly do: 'no partitions' }
   | { readonly do: 'database back'; readonly lose: number };
 
@@ -86,6 +87,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         'storeCheckpoint',
       ),
       when: fc.constantFrom('before' as const, 'after' as const),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('sink is late' as const),
+      turns: fc.array(fc.nat(3), { minLength: 2, maxLength: 6 }),
     }),
   },
   { weight: 1, arbitrary: fc.constant({ do: 'no partitions' as const }) },
@@ -196,6 +204,9 @@ async function take(world: World, callers: Callers, step: Step): Promise<void> {
     case 'sink fails':
       world.sink.faults.push({ call: step.call, when: step.when });
       return;
+    case 'sink is late':
+      world.sink.late = [...step.turns];
+      return;
     case 'no partitions':
       world.sink.partitionsEnd = world.clock;
       return;
@@ -225,6 +236,7 @@ async function run(steps: readonly Step[]): Promise<void> {
   }
   world.store.disarm();
   world.sink.faults = [];
+  world.sink.late = [];
   world.append(...callers.unanswered());
   for (const { key } of callers.unanswered()) throw new Error(`${key} was never answered`);
   // Late enough that records are let go, for which the database is looked at again.

@@ -21,8 +21,11 @@ export type StoredRecord = { readonly text: string } | { readonly leaf: string }
 
 /** Where records go: Postgres, through the functions of the audit schema (sql/README.md). */
 export interface AuditSink {
-  /** Stores records `first`, `first` + 1, … given as canonical text. Can be repeated. @throws SinkFailure */
-  append(log: string, first: number, texts: readonly string[]): Promise<SinkState>;
+  /**
+   * Stores records `first`, `first` + 1, … given as canonical text, behind the one whose hex leaf hash is `before`, for
+   * which it waits for a moment if it is not there yet. Can be repeated. @throws SinkFailure
+   */
+  append(log: string, first: number, texts: readonly string[], before?: string): Promise<SinkState>;
   /** Stores one record that Postgres will not take, as bytes. Can be repeated. @throws SinkFailure */
   quarantine(log: string, index: number, text: string, sqlstate: string): Promise<SinkState>;
   /** @throws SinkFailure */

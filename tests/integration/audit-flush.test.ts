@@ -95,6 +95,26 @@ describe('a flush', () => {
     expect(rows.flatMap(({ sqlstate }, i) => (sqlstate ? [[i, sqlstate]] : []))).toEqual([[617, '22P05']]);
   });
 
+  it.each([
+    // The comparison, and one call for each batch.
+    ['waits for it in Postgres', 'late', 1 + 7],
+    // The comparison and five batches, of which three meet a gap; the comparison and these three, and two more.
+    ['is sent again when that takes long', 'overdue', 1 + 5 + 1 + 5],
+  ] as const)('whose batches overtake one that is on its way %s', async (_what, how, most) => {
+    const database = await cluster.fresh();
+    const object = rig(database);
+    object.append(...reads(0, 6500));
+    const answers = Array.from({ length: 50 }, () => 'pass' as const);
+    proxy.answers = ['pass', 'pass', how, ...answers];
+    await object.flusher.flush();
+    expect(object.flusher).toMatchObject({ failures: 0, lastFailure: undefined });
+    expect(object.machine.state).toMatchObject({ flushed: 6500, fork: null });
+    const calls = 3 + 50 - proxy.answers.length;
+    proxy.answers = [];
+    expect(calls).toBe(most);
+    await expectEqual(database, object);
+  });
+
   it('asks for the partition that is missing', async () => {
     const database = await cluster.fresh();
     const owner = await database.as('audit_owner');

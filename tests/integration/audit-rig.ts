@@ -13,7 +13,7 @@ import { MemoryStore } from '../../durable-objects/audit-log/testing/store.ts';
 import { leafAt } from '../../durable-objects/audit-log/tree.ts';
 
 /**
- * What becomes of a call. All but `refuse` let it through; then nobody hears of it (`lose`), nobody in time (`slow`, and
+ * What becomes of a call. All but `refuse` let it through, `late` after 300 ms and `overdue` after two seconds; then nobody hears of it (`lose`), nobody in time (`slow`, and
  * `drip`, which sends a byte now and then), or half of it is heard (`reset`).
  */
 export type Answer =
@@ -23,6 +23,8 @@ export type Answer =
   | 'drip'
   | 'reset'
   | 'refuse'
+  | 'late'
+  | 'overdue'
   | {
       readonly status: number;
       readonly body: string;
@@ -81,6 +83,8 @@ async function pass(
 ): Promise<void> {
   const neon = Object.entries(headers).filter(([name]) => name.startsWith('neon-')) as [string, string][];
   try {
+    if (how === 'late') await sleep(300);
+    if (how === 'overdue') await sleep(2000);
     const answer = await fetch(target, { method: 'POST', headers: Object.fromEntries(neon), body });
     const text = await answer.text();
     if (how === 'lose') response.destroy();

@@ -50,11 +50,11 @@ describe('a database as the migrations leave it', () => {
     expect(texts(found, 'ok')).toEqual([
       'audit_writer connects',
       'the clocks here and there agree within 0 s',
-      'audit_writer: the schema is at 0012_columns',
+      'audit_writer: the schema is at 0013_follow',
       'audit_writer has the rights of its role and no other',
       expect.stringMatching(/^audit_writer is refused each of \d\d things/),
       'audit_reader connects',
-      'audit_reader: the schema is at 0012_columns',
+      'audit_reader: the schema is at 0013_follow',
       'audit_reader has the rights of its role and no other',
       expect.stringMatching(/^audit_reader is refused each of \d\d things/),
       'audit_reader sees no row without a tenant, and row security is on',
@@ -117,7 +117,7 @@ describe('a database that somebody broke', () => {
         'audit_reader sees rows although it named no tenant',
       ],
     ],
-    [`delete from audit.migration where name = '0012_columns'`, ['the schema lacks 0012_columns']],
+    [`delete from audit.migration where name = '0013_follow'`, ['the schema lacks 0013_follow']],
   ])('is found out: %s', async (breaking, failures) => {
     await admin.query(breaking);
     const found = await check();

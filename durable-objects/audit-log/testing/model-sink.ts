@@ -49,17 +49,35 @@ export class ModelSink implements AuditSink {
   partitionsTo = Number.POSITIVE_INFINITY;
   /** Records in one page. */
   pageRows = 500;
+  /** Turns of the event loop that appends are late, one number for each: a later one may arrive first. */
+  late: number[] = [];
+  /** The most appends that were under way at once. */
+  most = 0;
   /** Awaited by each call before it does anything. */
   gate: Promise<void> = Promise.resolve();
 
-  async append(log: string, first: number, texts: readonly string[]): Promise<SinkState> {
+  async append(log: string, first: number, texts: readonly string[], before?: string): Promise<SinkState> {
     this.calls.push({ call: 'append', first, count: texts.length });
+    this.most = Math.max(this.most, ++this.#under);
+    try {
+      for (let turns = this.late.shift() ?? 0; turns > 0; turns--) await new Promise(setImmediate);
+      return await this.#append(log, first, texts, before);
+    } finally {
+      this.#under--;
+    }
+  }
+  #under = 0;
+
+  #append(log: string, first: number, texts: readonly string[], before?: string): Promise<SinkState> {
     return this.#call('append', () => {
       if (texts.reduce((sum, text) => sum + text.length, 0) > this.maxBytes) {
         throw new SinkFailure('too_large', 'http_413');
       }
       const stored = this.rows(log);
       if (first > stored.length) throw new SinkFailure('gap', 'sql_AL001');
+      if (before !== undefined && stored[first - 1]!.leaf !== before) {
+        throw new SinkFailure('mismatch', 'sql_AL002');
+      }
       const rows = texts.map((text) => ({ text, leaf: leafOf(text) }));
       const there = rows.slice(0, stored.length - first);
       if (there.some(({ leaf }, i) => stored[first + i]!.leaf !== leaf)) {

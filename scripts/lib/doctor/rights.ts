@@ -10,6 +10,7 @@ const RIGHTS: { readonly [role in GatewayRole]: readonly string[] } = {
     'execute append_batch',
     'execute copy_personal',
     'execute ensure_partitions',
+    'execute follow',
     'execute last_checkpoint',
     'execute leaf_at',
     'execute log_state',
