@@ -11,7 +11,8 @@ import type { ValidRequest } from '../mem0/validate.ts';
 import { judge } from '../policy/judge.ts';
 import type { Policy } from '../policy/policy.ts';
 import { asProblem, type Problem } from '../problem.ts';
-import type { ExplainBody, ExplanationAnswer } from './schemas.ts';
+import type { ExplainBody } from './requests.ts';
+import type { ExplanationAnswer } from './schemas.ts';
 
 /** The Host of a described request: it is a good one, and it is shown nowhere. */
 const HOST = 'gateway';

@@ -1,23 +1,5 @@
 import * as z from 'zod/mini';
-import { ENTITY_IDS } from '../../core/ids.ts';
-import { CLIENT_KINDS } from '../../core/personal.ts';
-
-/** What a token of a record can stand for. */
-export const KINDS = [...ENTITY_IDS, ...CLIENT_KINDS] as const;
-
-export const ErasureRequest = z.strictObject({
-  value: z
-    .string()
-    .check(
-      z.minLength(1),
-      z.maxLength(256),
-      z.describe('The value that is to become unreadable. It is not recorded.'),
-    ),
-  kind: z
-    .optional(z.enum(KINDS))
-    .check(z.describe('What it is; else it is looked for as the id of a user, agent, run or app.')),
-  dry_run: z.boolean().check(z.describe('Whether to say only what would be done.')),
-});
+import { KINDS } from './requests.ts';
 
 const Count = z
   .nullable(z.int().check(z.minimum(0)))
@@ -47,15 +29,6 @@ export const Erasure = z.strictObject({
     .array(z.strictObject({ what: z.string(), until: z.nullable(z.string()) }))
     .check(
       z.describe('What could still bring the value back, and until when; null: as long as you keep it.'),
-    ),
-});
-
-export const RetiredKeyRequest = z.strictObject({
-  key: z
-    .string()
-    .check(
-      z.regex(/^[A-Za-z0-9_-]{1,16}$/),
-      z.describe('The id of a pseudonym key: what pseudonyms begin with.'),
     ),
 });
 

@@ -6,15 +6,6 @@ import { Index, Leaf, LogName } from './schemas.ts';
 const Hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const Size = z.int().check(z.minimum(0), z.describe('A number of records.'));
 
-export const HoldRequest = z.strictObject({
-  held: z
-    .boolean()
-    .check(z.describe('Whether the tenant’s records are kept from being archived from now on.')),
-  reason: z
-    .string()
-    .check(z.minLength(1), z.maxLength(500), z.describe('Why; for those who ask later. No personal data.')),
-});
-
 export const Hold = z.strictObject({
   held: z.boolean(),
   reason: z.nullable(z.string()).check(z.describe('Of what was said last; null: nothing ever was.')),
@@ -92,18 +83,6 @@ export const AuditKeys = z.strictObject({
   shards: z
     .int()
     .check(z.minimum(1), z.describe('How many logs a tenant writes to at a time: look for each of them.')),
-});
-
-/** The whole request body of a cosignature, in bytes. */
-export const MAX_COSIGNATURE_BYTES = 4096;
-
-export const CosignatureBody = z.strictObject({
-  note: z
-    .string()
-    .check(
-      z.maxLength(MAX_COSIGNATURE_BYTES),
-      z.describe('The checkpoint with the signature line (cosignature/v1) of a configured witness.'),
-    ),
 });
 
 export const Cosigned = z.strictObject({

@@ -1,13 +1,12 @@
 import * as z from 'zod/mini';
-import { ROLES } from '../../core/record.ts';
 import { Resolved } from './personal-schemas.ts';
+import { RoleName } from './requests.ts';
 
 /**
- * What the governance API takes and gives. The same schemas validate requests, are the bodies of the catalogue's
- * rows, and make the OpenAPI document; tests hold every answer against them.
+ * What the governance API gives. These make the OpenAPI document, against which tests hold every answer; requests.ts has
+ * what it takes.
  */
 
-const RoleName = z.enum(ROLES).check(z.describe('A role.'));
 export const Leaf = z
   .string()
   .check(
@@ -116,25 +115,6 @@ export const WhoAmI = z.strictObject({
   operations: z.array(z.string()).check(z.describe('The operations that this caller may carry out here.')),
 });
 
-/** A request as it would be sent, and what of its caller a policy can see. The tenant is always the caller's own. */
-export const ExplainRequest = z.strictObject({
-  method: z.string().check(z.regex(/^[A-Z]{1,16}$/), z.describe('As in `GET`.')),
-  path: z
-    .string()
-    .check(z.minLength(1), z.maxLength(8192), z.describe('Path and query, as they stand in a request.')),
-  body: z.optional(z.unknown()).check(z.describe('The JSON body, where there is one.')),
-  roles: z
-    .array(RoleName)
-    .check(z.minLength(1), z.maxLength(4), z.describe('The roles of the described caller.')),
-  mfa: z
-    .optional(z.boolean())
-    .check(z.describe('Whether the described caller has a second factor; default false.')),
-  country: z
-    .optional(z.nullable(z.string().check(z.regex(/^[A-Z]{2}$/))))
-    .check(z.describe('Where it calls from, ISO 3166-1 alpha-2; default null.')),
-  tls: z.optional(z.nullable(z.enum(['TLSv1.2', 'TLSv1.3']))).check(z.describe('Default null.')),
-});
-
 const Call = z.strictObject({
   method: z.string(),
   path: z.string(),
@@ -200,7 +180,6 @@ export type AuditPageAnswer = z.infer<typeof AuditPage>;
 export type AuditEventsAnswer = z.infer<typeof AuditEvents>;
 export type StoredRecordAnswer = z.infer<typeof StoredRecord>;
 export type WhoAmIAnswer = z.infer<typeof WhoAmI>;
-export type ExplainBody = z.infer<typeof ExplainRequest>;
 export type ExplanationAnswer = z.infer<typeof Explanation>;
 
 /** The members of a problem (RFC 9457), as every refusal has them. */

@@ -4,7 +4,7 @@ import type { AuditRecord, Place } from '../../core/record.ts';
 import { type Personal, type PseudonymKey, pseudonymOf, VaultUnavailable } from '../audit/personal.ts';
 import { type Format, readAuditQuery } from '../governance/audit-query.ts';
 import type { ArchivedRecord, AuditReader, AuditRow, FoundRecord } from '../governance/audit-reader.ts';
-import { KINDS } from '../governance/personal-schemas.ts';
+import { KINDS } from '../governance/requests.ts';
 import type { AuditEventsAnswer, AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
 import type { Subjects } from '../governance/subjects.ts';
 import { AuditUnreadable } from '../governance/tenant-reader.ts';

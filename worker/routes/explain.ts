@@ -1,5 +1,5 @@
 import { explain } from '../governance/explain.ts';
-import { ExplainRequest } from '../governance/schemas.ts';
+import { ExplainRequest } from '../governance/requests.ts';
 import type { GovernedHandler } from '../pipeline/govern.ts';
 import type { Policy } from '../policy/policy.ts';
 

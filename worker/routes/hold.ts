@@ -1,5 +1,6 @@
 import type { Holds } from '../governance/holds.ts';
-import { type HoldAnswer, HoldRequest } from '../governance/proof-schemas.ts';
+import type { HoldAnswer } from '../governance/proof-schemas.ts';
+import { HoldRequest } from '../governance/requests.ts';
 import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import type { GovernedHandler } from '../pipeline/govern.ts';
 import { Problem } from '../problem.ts';

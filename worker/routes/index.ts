@@ -1,4 +1,3 @@
-import { openapi } from '../governance/openapi.ts';
 import type { GovernedHandlers } from '../pipeline/govern.ts';
 import type { PublicHandler } from '../pipeline/open.ts';
 import type { Parts } from '../pipeline/stage.ts';
@@ -33,7 +32,9 @@ export function handlers(parts: Parts, probes: readonly Probe[]): Handlers {
         ...{ config, checkpoints, recorder },
         patienceMs: patience.recordMs,
       }),
-      'governance.openapi': (c) => {
+      'governance.openapi': async (c) => {
+        // Its schemas are evaluated when they are first needed: nothing else needs those of the answers.
+        const { openapi } = await import('../governance/openapi.ts');
         described ??= JSON.stringify(openapi());
         return c.body(described, 200, { 'content-type': 'application/json' });
       },

@@ -7,12 +7,8 @@ import {
   pseudonymOf,
   VaultUnavailable,
 } from '../audit/personal.ts';
-import {
-  type ErasureAnswer,
-  ErasureRequest,
-  type RetiredKeyAnswer,
-  RetiredKeyRequest,
-} from '../governance/personal-schemas.ts';
+import type { ErasureAnswer, RetiredKeyAnswer } from '../governance/personal-schemas.ts';
+import { ErasureRequest, RetiredKeyRequest } from '../governance/requests.ts';
 import type { Subjects } from '../governance/subjects.ts';
 import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import type { GovernedHandler } from '../pipeline/govern.ts';

@@ -1,7 +1,11 @@
 import { FORMATS } from '../../governance/audit-query.ts';
-import { ErasureRequest, RetiredKeyRequest } from '../../governance/personal-schemas.ts';
-import { CosignatureBody, HoldRequest } from '../../governance/proof-schemas.ts';
-import { ExplainRequest } from '../../governance/schemas.ts';
+import {
+  CosignatureBody,
+  ErasureRequest,
+  ExplainRequest,
+  HoldRequest,
+  RetiredKeyRequest,
+} from '../../governance/requests.ts';
 import type { Operation, QueryKind } from './types.ts';
 
 const EVALUATED = { oss: 'evaluate', platform: 'evaluate' } as const;
