@@ -17,6 +17,8 @@ export interface Build {
   readonly gzipBytes: number;
   /** CPU from nothing to the first answer, above that of the null proxy. */
   readonly startupMs: Spread;
+  /** What of it is spent before the first request: compiling and evaluating the bundle. */
+  readonly evaluatedMs: Spread;
 }
 
 /** The verification of a log, offline, from a bundle. */

@@ -102,7 +102,8 @@ export function describe({ lines, floor, micro, build, verification, sink, scale
     build
       ? [
           `bundle: ${(build.bytes / 1024).toFixed(0)} KiB, ${(build.gzipBytes / 1024).toFixed(0)} KiB gzip; ` +
-            `start: ${whole(build.startupMs)} ms of CPU above the null proxy`,
+            `start: ${whole(build.startupMs)} ms of CPU above the null proxy, ` +
+            `${whole(build.evaluatedMs)} of it before the first request`,
         ]
       : [],
     verification

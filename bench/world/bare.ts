@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { startChild } from '../../local/child.ts';
 import { freePort } from '../../local/ports.ts';
 import { waitForHttp } from '../../local/wait.ts';
@@ -18,6 +18,8 @@ export interface BareOptions {
   readonly name: string;
   /** An ES module. It gets the upstream's address as `env.UPSTREAM`. */
   readonly source: string;
+  /** Modules that it imports, by absolute path. */
+  readonly beside?: readonly { readonly name: string; readonly path: string }[];
   readonly objects?: WorkerConfig['objects'];
   readonly upstream: string;
   /** Empty, and this Worker's own. */
@@ -28,6 +30,7 @@ export interface BareOptions {
 export async function startBare({
   name,
   source,
+  beside = [],
   objects = [],
   upstream,
   folder,
@@ -42,7 +45,10 @@ export async function startBare({
     file,
     workerdConfig({
       config: { ...config, vars: {}, objects },
-      modules: [{ name: 'index.js', path: 'index.js' }],
+      modules: [
+        { name: 'index.js', path: 'index.js' },
+        ...beside.map(({ name, path }) => ({ name, path: relative(folder, path) })),
+      ],
       env: { UPSTREAM: upstream },
       port,
       storageDir,
