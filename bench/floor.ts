@@ -11,16 +11,17 @@ import { forkScript } from './world/fork.ts';
 import { cpuMs, inGroup, pin } from './world/processes.ts';
 
 /**
- * What the platform takes for what governance cannot do without, each step with those before it, but for the last two,
+ * What the platform takes for what governance cannot do without, each step with those before it, but for the last three,
  * of which a request takes one. The path's first segment says how far a request goes.
  */
-const STEPS = ['null', 'whole', 'object', 'append', 'apart'] as const;
+const STEPS = ['null', 'whole', 'object', 'append', 'apart', 'afresh'] as const;
 const TEXTS: { readonly [S in (typeof STEPS)[number]]: string } = {
   null: 'forwards',
   whole: 'reads the whole answer before it gives it',
   object: 'asks an object of the actor first, which writes nothing',
   append: 'and stores 700 bytes in one object, one call for all that come together',
   apart: 'or stores them in an object of the actor, one call and one commit for each',
+  afresh: 'or in one of an actor that never came before: both objects are made for it',
 };
 
 /** No checks, no policy, no hashes, no tree: calls of the platform and nothing else. */
@@ -66,12 +67,12 @@ export default {
     const far = STEPS.indexOf(step);
     const url = env.UPSTREAM + pathname.slice(1 + step.length);
     if (far === 0) return fetch(url, request);
-    const id = String(count++ % ${ACTORS});
+    const id = step === 'afresh' ? 'new' + count++ : String(count++ % ${ACTORS});
     if (far >= 2) await env.GATE.getByName(id).admit({ id, kind: 'request', limit: 9, windowMs: 9, weight: 1 });
     const answer = await fetch(url, request);
     const text = await answer.text();
     if (step === 'append') await append(env, ctx);
-    if (step === 'apart') await env.LOG.getByName(id).append([TEXT]);
+    if (step === 'apart' || step === 'afresh') await env.LOG.getByName(id).append([TEXT]);
     return new Response(text, answer);
   },
 };

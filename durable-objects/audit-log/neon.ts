@@ -50,7 +50,9 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
         const call = await sql();
         const [, , state] = await call.transaction([
           call`select audit.follow(${log}, ${first}, ${before ?? null})`,
-          call`select head from audit.append_batch(${log}, ${first}, ${JSON.stringify(texts)}::jsonb)`,
+          // Canonical JSON has no line break in it, and texts between them are a fifth shorter than JSON in JSON.
+          call`select head from audit.append_batch(${log}, ${first},
+            to_jsonb(string_to_array(${texts.join('\n')}, chr(10))))`,
           call`select head, last_leaf, highest_epoch from audit.log_state(${log})`,
         ]);
         return stateOf(state);

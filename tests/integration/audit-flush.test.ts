@@ -64,6 +64,19 @@ describe('a flush', () => {
     expect((await stored(database)).map(({ leaf }) => leaf)).toEqual(told);
   });
 
+  it('takes texts apart where they end, whatever is in them', async () => {
+    const database = await cluster.fresh();
+    const object = rig(database);
+    const awkward = ['\n', '\\n', '\r\n', '"\n"', '{}\n{}', '\u0085\u2028\u2029', "', chr(10)", ''];
+    object.append(...awkward.map((session, i) => read(`a${i}`, { session })));
+    await object.flusher.flush();
+    object.append(read('alone', { session: '\n' }));
+    await object.flusher.flush();
+    expect(object.flusher).toMatchObject({ failures: 0 });
+    expect((await stored(database)).map(({ sqlstate }) => sqlstate)).toEqual(Array(9).fill(null));
+    await expectEqual(database, object);
+  });
+
   it('whose answer is lost behind the commit is repeated without doubling anything', async () => {
     const database = await cluster.fresh();
     const object = rig(database);
