@@ -113,6 +113,22 @@ describe('batches that are sent ahead', () => {
     world.check();
   });
 
+  it('are together no more bytes than one batch may be', async () => {
+    const most = async (batchBytes: number) => {
+      const world = new World({ batchRows: 2, batchBytes });
+      world.append(...reads(11));
+      world.sink.late = Array(11).fill(2);
+      await world.flush();
+      expect(stored(world)).toHaveLength(11);
+      world.check();
+      return world.sink.most;
+    };
+    const { bytes } = backlog(2).machine.batch(2)!;
+    expect(await most(3 * bytes + 50)).toBe(3);
+    expect(await most(2 * bytes + 50)).toBe(2);
+    expect(await most(2 * bytes - 50)).toBe(1);
+  });
+
   it('are within the calls of one flush', async () => {
     const world = new World({ batchRows: 1 });
     world.append(...reads(60));

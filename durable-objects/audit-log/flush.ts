@@ -1,4 +1,5 @@
-import type { AuditMachine, Batch, ForkCause } from './machine.ts';
+import type { Batch } from './batch.ts';
+import type { AuditMachine, ForkCause } from './machine.ts';
 import { type AuditSink, SinkFailure, type SinkState } from './sink.ts';
 
 export type Log = (event: string, fields: { readonly [name: string]: string | number | boolean }) => void;
@@ -136,7 +137,7 @@ export class Flusher {
     let most = CALLS_AT_ONCE;
     for (;;) {
       for (; sending.length < atOnce && calls < MAX_CALLS; calls++) {
-        const next = this.#next(sending.at(-1)?.end);
+        const next = this.#next(sending);
         if (!next) break;
         sending.push(next);
       }
@@ -152,8 +153,8 @@ export class Flusher {
         atOnce = this.#rows === this.#options.batchRows ? most : 1;
       } else {
         if (!(answer.error instanceof SinkFailure)) throw answer.error;
-        // Those behind it have met a gap, or will be sent again, which is no harm. A database that is so slow that they
-        // do, or that will not take a record, gets one after the other until the next flush.
+        // Those behind it met a gap, or will be sent again, which is no harm. From here on they go one after the other,
+        // until the next flush: this one may have met a slow database, or looks for a record that is not taken.
         for (const { answer } of sending.splice(0)) await answer;
         atOnce = most = 1;
         await this.#recover(answer.error, batch);
@@ -161,13 +162,14 @@ export class Flusher {
     }
   }
 
-  /** Sends the batch from `ahead` on, or the first that waits; behind others only one that is full, or it would overtake them. */
-  #next(ahead: number | undefined): Sending | undefined {
+  /** Sends the next batch; behind others only one that is full, because a small one would overtake them. */
+  #next(sending: readonly Sending[]): Sending | undefined {
     const { machine, sink } = this.#options;
-    const batch = machine.batch(this.#rows, ahead);
+    const onTheirWay = sending.reduce((sum, { batch }) => sum + batch.bytes, 0);
+    const batch = machine.batch(this.#rows, sending.at(-1)?.end, onTheirWay);
     if (!batch) return undefined;
     const end = batch.first + batch.texts.length;
-    if (ahead !== undefined && end === machine.state.size) return undefined;
+    if (sending.length > 0 && end === machine.state.size) return undefined;
     const answer = sink.append(batch.log, batch.first, batch.texts, batch.before).then(
       (state) => ({ state }),
       (error: unknown) => ({ error }),

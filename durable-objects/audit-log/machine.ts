@@ -10,6 +10,7 @@ import type {
 } from '../../core/rpc.ts';
 import { TILE_WIDTH } from '../../core/tiles.ts';
 import { appendEntries } from './append.ts';
+import { type Batch, readBatch } from './batch.ts';
 import {
   checkpointDue,
   keepCheckpoint,
@@ -25,14 +26,6 @@ import type { AuditLogSettings } from './settings.ts';
 import type { SinkState, StoredRecord } from './sink.ts';
 import type { Sql } from './sql.ts';
 import { leafAt, packedLeaves, treeSize, treeSource } from './tree.ts';
-
-export interface Batch {
-  readonly log: string;
-  readonly first: number;
-  /** Hex leaf hash of the record at first - 1; absent at the beginning of a log. */
-  readonly before?: string;
-  readonly texts: readonly string[];
-}
 
 /** How the object and Postgres stand to each other; see `AuditMachine.compare`. */
 export type Comparison =
@@ -124,26 +117,10 @@ export class AuditMachine {
     this.#change(wall, (current) => prune(current, this.#settings));
   }
 
-  /** The records from `first` on, which Postgres has not confirmed, within a batch's bounds; `undefined`: there are none. */
-  batch(maxRows: number, first = this.state.flushed): Batch | undefined {
-    const { epoch, size } = this.state;
-    if (first >= size) return undefined;
-    const waiting = 'FROM record WHERE epoch = ? AND idx >= ? ORDER BY idx LIMIT ?';
-    const sizes = this.#sql.exec<{ size: number }>(
-      `SELECT size ${waiting}`,
-      ...[epoch, first, Math.min(maxRows, this.#settings.batchRows)],
-    );
-    // Only texts that will be sent are read: a thousand of the largest would not fit into memory.
-    let bytes = 0;
-    let count = 0;
-    for (const { size } of sizes) {
-      bytes += size;
-      if (count > 0 && bytes > this.#settings.batchBytes) break;
-      count++;
-    }
-    const rows = this.#sql.exec<{ text: string }>(`SELECT text ${waiting}`, epoch, first, count);
-    const before = first > 0 ? this.#leaf(first - 1) : undefined;
-    return { log: this.log, first, ...(before && { before }), texts: rows.map(({ text }) => text) };
+  /** The records from `first` on, which Postgres has not confirmed; see `readBatch`. */
+  batch(maxRows: number, first = this.state.flushed, onTheirWay = 0): Batch | undefined {
+    const most = { rows: Math.min(maxRows, this.#settings.batchRows), bytes: this.#settings.batchBytes };
+    return readBatch(this.#sql, this.state, first, most, onTheirWay);
   }
 
   /**
