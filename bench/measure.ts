@@ -48,7 +48,8 @@ export type Admitted = Interval[];
 
 /** Lines of the gateway's log that are shown when a round fails. */
 const SHOWN = 5;
-/** The longest that a warm-up takes, however slow the first requests are. */
+/** A warm-up is made in stretches of so many requests, of which none takes longer, however slow the first ones are. */
+const STRETCH = 10_000;
 const WARM_MS = 600_000;
 /** The null proxy knows no actors. */
 const WARM_PLAIN = 2000;
@@ -62,15 +63,18 @@ export async function measureCell(
 ): Promise<Cell> {
   const { scenario, connections, roundMs, tokens, warm } = options;
   io.note(`${scenario.name}, ${connections} connections`);
-  const load = (target: Target, durationMs: number, most?: number) =>
+  const load = (target: Target, durationMs: number, most?: number, from = 0) =>
     world.generator.run(
-      jobOf(scenario, target, { tokens, connections, durationMs, ...(most ? { most } : {}) }),
+      jobOf(scenario, target, { tokens, from, connections, durationMs, ...(most ? { most } : {}) }),
     );
   const { logs } = world.rig;
+  /** To the gateway, so far: each job goes on with the actor at whom the one before ended. */
+  let sent = 0;
   const governed = async (durationMs: number, most?: number) => {
     const said = logs.length;
     const sample = await take(world.gateway, async () => {
-      const fired = await load(world.gateway, durationMs, most);
+      const fired = await load(world.gateway, durationMs, most, sent % Math.max(1, tokens.length));
+      sent += fired.answered;
       const unrecorded = await world.ledger.settle(fired.answered, scenario.coalesced);
       admitted.push(...(fired.intervals ?? []));
       return { fired, fault: unrecorded };
@@ -88,8 +92,12 @@ export async function measureCell(
     return sample;
   };
   await plain(WARM_MS, Math.min(warm, WARM_PLAIN));
-  const warmed = await governed(WARM_MS, warm);
-  if (warmed.fault) io.note(`  warm-up: ${warmed.fault}`);
+  while (sent < warm) {
+    const { fired, fault } = await governed(WARM_MS, Math.min(STRETCH, warm - sent));
+    if (fault) io.note(`  warm-up: ${fault}`);
+    if (fired.answered === 0) throw new Error('the gateway answered nothing');
+    if (warm > STRETCH) io.note(`  ${sent} of ${warm} requests of the warm-up`);
+  }
 
   const rounds: Round[] = [];
   let before = await plain(roundMs);

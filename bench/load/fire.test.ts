@@ -51,6 +51,18 @@ it('sends each actor’s token in turn, on as many connections as it is told, an
   for (const [, sent, answered] of load.intervals!) expect(answered).toBeGreaterThan(sent);
 });
 
+it('begins with the actor that it is told, and says of each answer whose it is', async () => {
+  const seen: (string | undefined)[] = [];
+  const port = await listen(({ headers }, response) => {
+    seen.push(headers.authorization);
+    response.end('{}');
+  });
+  const job = { port, shot, tokens: ['a', 'b', 'c'], from: 2, connections: 1, durationMs: 5000, most: 4 };
+  const { intervals } = await fire({ ...job, intervals: true });
+  expect(seen).toEqual(['Bearer c', 'Bearer a', 'Bearer b', 'Bearer c']);
+  expect(intervals?.map(([actor]) => actor)).toEqual([2, 0, 1, 2]);
+});
+
 it('measures the time until the end of an answer, not its beginning', async () => {
   const port = await listen((_, response) => {
     response.writeHead(200, { 'content-length': 4 }).write('ab');

@@ -18,7 +18,7 @@ export async function fire(job: Job, halt?: AbortSignal): Promise<Load> {
   // Each takes the next actor, so that no two requests under way are the same one's.
   const next = () => {
     if (sent >= most || halt?.aborted || performance.now() >= until) return undefined;
-    return sent++ % requests.length;
+    return ((job.from ?? 0) + sent++) % requests.length;
   };
   await Promise.all(sockets.map((socket) => drive(socket, requests, next, tally)));
   for (const socket of sockets) socket.destroy();

@@ -11,6 +11,8 @@ export interface Job {
   readonly shot: Shot;
   /** One for each actor, taken in turn; a request without one when there is none. */
   readonly tokens: readonly string[];
+  /** The actor who begins; absent: the first. */
+  readonly from?: number;
   readonly connections: number;
   /** Nothing is sent later than this many milliseconds after the first request. */
   readonly durationMs: number;

@@ -110,7 +110,7 @@ export async function startWorld({
 export function jobOf(
   scenario: Scenario,
   target: Target,
-  load: Pick<Job, 'tokens' | 'connections' | 'durationMs'> & { readonly most?: number },
+  load: Pick<Job, 'tokens' | 'from' | 'connections' | 'durationMs'> & { readonly most?: number },
 ): Job {
   return {
     port: target.port,
