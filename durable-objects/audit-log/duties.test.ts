@@ -53,6 +53,17 @@ it('lets the oldest go when too much is held', async () => {
   world.check();
 });
 
+it('lets as many go as come, however many that is', async () => {
+  const world = new World({ keepFlushedBytes: 1000 });
+  for (let i = 0; i < 5000; i += 250) {
+    world.append(...Array.from({ length: 250 }, (_, at) => read(`r${i + at}`)));
+  }
+  await world.flush();
+  expect(world.machine.state).toMatchObject({ size: 5000, flushed: 5000 });
+  expect(world.machine.state.heldBytes).toBeLessThanOrEqual(1000);
+  world.check();
+});
+
 it('lets a bounded number go at a time', async () => {
   const world = new World();
   world.append(...Array.from({ length: 1001 }, (_, i) => read(`r${i}`)));

@@ -27,8 +27,8 @@ export function runDuties(change: Change): boolean {
 }
 
 function forget({ sql, now }: Change): number {
-  const expired = sql.exec<{ name: string }>('SELECT name FROM key WHERE expires <= ? LIMIT ?', now, ROWS);
-  for (const { name } of expired) sql.exec('DELETE FROM key WHERE name = ?', name);
+  const names = 'SELECT name FROM key WHERE expires <= ? LIMIT ?';
+  const expired = sql.exec(`DELETE FROM key WHERE name IN (${names}) RETURNING name`, now, ROWS);
   sql.exec('DELETE FROM intent WHERE orphaned = 1 AND due <= ?', now);
   return expired.length;
 }
@@ -36,18 +36,25 @@ function forget({ sql, now }: Change): number {
 type HeldRow = { epoch: number; idx: number; time: number; size: number };
 
 const OLDEST_HELD = `SELECT epoch, idx, time, size FROM record
-  WHERE epoch < ?1 OR (epoch = ?1 AND idx < ?2) ORDER BY epoch, idx LIMIT ?3`;
+  WHERE (epoch, idx) < (?, ?) ORDER BY epoch, idx LIMIT ?`;
 
 /**
  * Lets go of records that Postgres has, when they are old enough or too many. Their leaf hashes stay. It must come
  * directly behind a comparison: a database that went back since the last one would lose them for good.
+ * @param came how many have just come to be held: it keeps pace with them.
  */
-export function prune({ sql, state, now }: Change, { keepFlushedMs, keepFlushedBytes }: Keeping): void {
-  for (const row of sql.exec<HeldRow>(OLDEST_HELD, state.epoch, state.flushed, ROWS)) {
+export function prune(
+  { sql, state, now }: Change,
+  { keepFlushedMs, keepFlushedBytes }: Keeping,
+  came: number,
+): void {
+  let last: HeldRow | undefined;
+  for (const row of sql.exec<HeldRow>(OLDEST_HELD, state.epoch, state.flushed, ROWS + came)) {
     if (row.time + keepFlushedMs > now && state.heldBytes <= keepFlushedBytes) break;
-    sql.exec('DELETE FROM record WHERE epoch = ? AND idx = ?', row.epoch, row.idx);
     state.heldBytes -= row.size;
+    last = row;
   }
+  if (last) sql.exec('DELETE FROM record WHERE (epoch, idx) <= (?, ?)', last.epoch, last.idx);
 }
 
 /** When records may be let go, in the log's time; `undefined` when none is held that Postgres has. */

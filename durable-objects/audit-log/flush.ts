@@ -149,7 +149,7 @@ export class Flusher {
         if (answer.state.head < end) throw new SinkFailure('transient', 'head_short');
         machine.confirm(end, now());
         this.#rows = Math.min(this.#options.batchRows, this.#rows * 2);
-        this.#compare(answer.state);
+        this.#compare(answer.state, batch.texts.length);
         atOnce = this.#rows === this.#options.batchRows ? most : 1;
       } else {
         if (!(answer.error instanceof SinkFailure)) throw answer.error;
@@ -230,7 +230,7 @@ export class Flusher {
   }
 
   /** @throws SinkFailure when nothing can be sent; the operator's log says so once per cause. */
-  #compare(state: SinkState): void {
+  #compare(state: SinkState, confirmed = 0): void {
     const { machine, log, now } = this.#options;
     const before = machine.state.fork;
     const comparison = machine.compare(state, now());
@@ -251,6 +251,6 @@ export class Flusher {
     } else if (before !== null) {
       log('audit_recovered', { log: machine.log, size });
     }
-    if (machine.pruneDue(now())) machine.prune(now());
+    if (machine.pruneDue(now())) machine.prune(now(), confirmed);
   }
 }

@@ -112,9 +112,9 @@ export class AuditMachine {
     return due !== undefined && due <= Math.max(wall, this.state.lastTime);
   }
 
-  /** Lets go of records. Only directly behind `compare`, without an await between. */
-  prune(wall: number): void {
-    this.#change(wall, (current) => prune(current, this.#settings));
+  /** Lets go of records when so many have just come. Only directly behind `compare`, without an await between. */
+  prune(wall: number, came: number): void {
+    this.#change(wall, (current) => prune(current, this.#settings, came));
   }
 
   /** The records from `first` on, which Postgres has not confirmed; see `readBatch`. */
