@@ -1,11 +1,16 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Io } from '../scripts/lib/command.ts';
+import type { Fill, Filled } from './fill/types.ts';
 import { type Cell, measureCell } from './measure.ts';
 import type { Scale } from './parts.ts';
 import { ACTORS, LIST } from './scenarios.ts';
 import { summarise } from './summary.ts';
+import { forkScript } from './world/fork.ts';
+import { pin } from './world/processes.ts';
 import { withWorld } from './world/with-world.ts';
-import { jobOf, type World } from './world/world.ts';
+import type { World } from './world/world.ts';
 
 export interface ScaleOptions {
   readonly rounds: number;
@@ -18,15 +23,21 @@ export interface ScaleOptions {
 
 const ACTIVE = 32;
 const CONNECTIONS = 32;
+/** Two figures are held against each other that lie far apart in time: more rounds than for figures taken in turns. */
+const TIMES = 3;
 /** Requests before the first that counts: so many until V8 has compiled what all of them run. */
 const WARM = 10_000;
-/** Records of a log are made in stretches of so many requests, each held against the ledger. */
-const STRETCH = 20_000;
+/** Records of a log are made in stretches of so many, each held against the ledger. */
+const STRETCH = 100_000;
+
+const tenant = (i: number) => `tenant-${i}`;
 
 /** What a read costs when there are many tenants, when all of them ask, and when a log is long. */
 export async function measureScale(io: Io, signal: AbortSignal, options: ScaleOptions): Promise<Scale[]> {
   const many = await withWorld(io, signal, { tenants: ['*'] }, (world) => withTenants(world, io, options));
-  const long = await withWorld(io, signal, { tenants: ['*'] }, (world) => withRecords(world, io, options));
+  const long = await withWorld(io, signal, { tenants: ['*'] }, (world) =>
+    withRecords(world, io, signal, options),
+  );
   return [...many, ...long];
 }
 
@@ -60,29 +71,58 @@ async function allSigned({ rig }: World, io: Io): Promise<void> {
   }
 }
 
-async function withRecords(world: World, io: Io, options: ScaleOptions): Promise<Scale[]> {
+async function withRecords(
+  world: World,
+  io: Io,
+  signal: AbortSignal,
+  options: ScaleOptions,
+): Promise<Scale[]> {
   const { records } = options;
-  const { generator, gateway, ledger } = world;
   const tokens = await tokensOf(world, ACTORS, () => 0);
   const empty = await ratioOf(world, io, options, tokens);
-  let filled = 0;
-  while (filled < records) {
-    const most = Math.min(STRETCH, records - filled);
-    const load = { tokens, connections: CONNECTIONS, durationMs: 600_000, most };
-    const { answered } = await generator.run(jobOf(LIST, gateway, load));
-    const fault = await ledger.settle(answered);
-    if (fault) throw new Error(fault);
-    filled += answered;
-    io.note(`  ${filled} records`);
-  }
+  await world.pause(() => fill(world, io, signal, records));
+  await allSigned(world, io);
   const long = await ratioOf(world, io, options, await tokensOf(world, ACTORS, () => 0));
   return [{ name: 'records', size: records, ratio: long, beside: long / empty }];
 }
 
+/** Makes the one log so long, in the gateway's storage and in Postgres, while the gateway is down. */
+async function fill({ rig, ledger }: World, io: Io, signal: AbortSignal, records: number): Promise<void> {
+  const log = {
+    file: await onlyLog(join(rig.dir, 'objects', 'objects')),
+    tenant: tenant(0),
+    writerUrl: rig.database.url('audit_writer'),
+    endpoint: rig.neon.url,
+  };
+  const filler = await forkScript<Filled>('fill/main.ts', signal);
+  try {
+    pin(filler.pid, 'measured');
+    for (let size = 0; size < records; ) {
+      size = Math.min(records, size + STRETCH);
+      const { appended } = await filler.ask({ ...log, size } satisfies Fill);
+      const fault = await ledger.settle(appended);
+      if (fault) throw new Error(fault);
+      io.note(`  ${size} records`);
+    }
+  } finally {
+    await filler.stop();
+  }
+}
+
+/** The storage of the one object that holds an audit log. */
+async function onlyLog(objects: string): Promise<string> {
+  const folder = (await readdir(objects)).find((name) => name.endsWith('-AuditLog'));
+  const files = folder === undefined ? [] : (await readdir(join(objects, folder))).filter(isObject);
+  if (files.length !== 1) throw new Error(`${files.length} logs where there must be one`);
+  return join(objects, folder!, files[0]!);
+}
+
+const isObject = (name: string) => name.endsWith('.sqlite') && name !== 'metadata.sqlite';
+
 /** A token for each actor, in the tenant that he is of. */
 function tokensOf({ rig }: World, count: number, tenantOf: (i: number) => number): Promise<string[]> {
   return Promise.all(
-    Array.from({ length: count }, (_, i) => rig.token(`tenant-${tenantOf(i)}`, 'agent-reader', `actor-${i}`)),
+    Array.from({ length: count }, (_, i) => rig.token(tenant(tenantOf(i)), 'agent-reader', `actor-${i}`)),
   );
 }
 
@@ -96,7 +136,7 @@ async function ratioOf(
     ...{
       scenario: LIST,
       connections: CONNECTIONS,
-      rounds,
+      rounds: TIMES * rounds,
       roundMs,
       tokens,
       warm: Math.max(tokens.length, WARM),

@@ -27,6 +27,8 @@ export interface World {
   readonly rig: Rig;
   /** Who asks in a scenario, at most so many: a token for each, valid for an hour. */
   tokens(scenario: Scenario, most: number): Promise<string[]>;
+  /** Ends the gateway, runs something while nobody else has its storage, and starts it again. */
+  pause(run: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -86,8 +88,11 @@ export async function startWorld({
       pin(pid, 'measured');
       return { port, pid };
     };
+    let gateway = targetOf(rig.port, rig.gateway.pid);
     return {
-      gateway: targetOf(rig.port, rig.gateway.pid),
+      get gateway() {
+        return gateway;
+      },
       proxy: targetOf(proxy.port, proxy.pid),
       generator,
       ledger: new Ledger(owner, join(rig.dir, 'objects', 'objects')),
@@ -98,6 +103,10 @@ export async function startWorld({
             rig.token(TENANT, actors!.role, `${name}-${i}`),
           ),
         ),
+      async pause(run) {
+        await rig.restartGateway({}, run);
+        gateway = targetOf(rig.port, rig.gateway.pid);
+      },
       stop,
     };
   } catch (error) {

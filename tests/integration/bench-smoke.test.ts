@@ -6,10 +6,13 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { measureBuild } from '../../bench/build.ts';
+import type { Fill, Filled } from '../../bench/fill/types.ts';
 import type { Results } from '../../bench/results.ts';
 import { SCENARIOS } from '../../bench/scenarios.ts';
 import { measureVerification } from '../../bench/verification.ts';
+import { forkScript } from '../../bench/world/fork.ts';
 import { Ledger } from '../../bench/world/ledger.ts';
+import { startNeon } from '../../local/neon.ts';
 import { append, type Cluster, record, startCluster } from '../../sql/harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -79,6 +82,28 @@ it('has the verifier find a log of its own making sound, and the bundle and its 
   expect(build.gzipBytes).toBeGreaterThan(10_000);
   expect(build.gzipBytes).toBeLessThan(build.bytes);
   expect(build.startupMs.median).toBeGreaterThan(0);
+});
+
+it('makes a log long in its own storage and in Postgres, and goes on where it ended', async () => {
+  const database = await cluster.fresh();
+  const neon = await startNeon({ databasePort: cluster.postgres.port });
+  const filler = await forkScript<Filled>('fill/main.ts');
+  try {
+    const file = join(temp, 'log.sqlite');
+    const log = { file, tenant: 'acme', writerUrl: database.url('audit_writer'), endpoint: neon.url };
+    expect(await filler.ask({ ...log, size: 2345 } satisfies Fill)).toEqual({ appended: 2345 });
+    expect(await filler.ask({ ...log, size: 3000 } satisfies Fill)).toEqual({ appended: 655 });
+    const owner = await database.as('audit_owner');
+    const { rows } = await owner.query('select log, head::int from audit.log_head');
+    expect(rows).toEqual([{ log: 'acme~0~1', head: 3000 }]);
+    const store = new DatabaseSync(file);
+    expect(store.prepare('SELECT size, flushed FROM state').get()).toEqual({ size: 3000, flushed: 3000 });
+    store.close();
+  } finally {
+    await filler.stop();
+    await neon.stop();
+    await rm(join(temp, 'log.sqlite'));
+  }
 });
 
 it('leaves nothing behind when it is broken off', async () => {
