@@ -36,6 +36,6 @@ export function createApp(parts: Parts, handlers: Handlers) {
     .use(govern(handlers.governed)) // our own operations end here
     .use(scope(parts)) //              ids into the tenant's namespace, owners proven
     .use(forward()) //                 the call to Mem0
-    .use(unscope(parts)) //                 rows checked, ids restored
+    .use(unscope(parts)) //            rows checked, ids restored
     .onError((error, c) => problemResponse(c, asProblem(error)));
 }
