@@ -25,6 +25,23 @@ it('tells what a process costs, from outside', async () => {
   }
 });
 
+it('says that a process which has ended holds nothing, whether somebody waited for it or not', async () => {
+  // The shell becomes a program that never waits for its child.
+  const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const pid = await new Promise<number>((resolve) =>
+      parent.stdout.once('data', (line) => resolve(Number(line))),
+    );
+    await expect.poll(() => residentBytes(pid)).toBe(0);
+  } finally {
+    parent.kill('SIGKILL');
+  }
+  await new Promise((resolve) => parent.once('exit', resolve));
+  expect(residentBytes(parent.pid!)).toBe(0);
+});
+
 it('reads times as ps writes them', () => {
   expect(readTime('  0:00.42\n')).toBe(420);
   expect(readTime('12:03.50')).toBe(723_500);

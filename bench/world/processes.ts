@@ -40,11 +40,16 @@ export function readTime(text: string): number {
   return Math.round((Number(days) * 86_400 + seconds) * 1000);
 }
 
-/** Bytes of memory that a process's own or mapped pages take now. */
+/** Bytes of memory that a process's own or mapped pages take now; 0 when it has ended. */
 export function residentBytes(pid: number): number {
-  if (!HAS_PROC) return Number(ps('-o', 'rss=', '-p', String(pid))) * 1024;
-  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kilobytes) * 1024;
+  try {
+    if (!HAS_PROC) return Number(ps('-o', 'rss=', '-p', String(pid))) * 1024;
+    // One that has ended and was not waited for yet has no such line.
+    const [, kilobytes = 0] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kilobytes) * 1024;
+  } catch {
+    return 0;
+  }
 }
 
 /**
