@@ -55,9 +55,11 @@ const KEY_HEADERS: { readonly [K in OriginKind]: (key: string) => { readonly [na
  */
 export class Upstream {
   readonly #options: UpstreamOptions;
+  readonly #headers: { readonly [name: string]: string };
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
+    this.#headers = { accept: 'application/json', ...KEY_HEADERS[options.kind](options.apiKey) };
   }
 
   /** Whether an answer could be held at all; asked before anything is forwarded. */
@@ -67,7 +69,7 @@ export class Upstream {
 
   /** @param hold counts the call and what its answer holds, which is given back when the answer has been released. */
   async call(call: UpstreamCall, traceparent: string | undefined, hold: Hold): Promise<UpstreamAnswer> {
-    const { kind, origin, apiKey, timeoutMs } = this.#options;
+    const { origin, timeoutMs } = this.#options;
     const started = Date.now();
     const signal = AbortSignal.timeout(timeoutMs);
     const query = call.query.length === 0 ? '' : `?${new URLSearchParams(call.query as [string, string][])}`;
@@ -86,8 +88,7 @@ export class Upstream {
         cache: 'no-store',
         signal,
         headers: {
-          accept: 'application/json',
-          ...KEY_HEADERS[kind](apiKey),
+          ...this.#headers,
           ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(traceparent === undefined ? {} : { traceparent }),
         },

@@ -65,12 +65,12 @@ export function audit({
     c.set('bodyHold', bodyHold);
     // Asked once: an outcome names the same client as its intent, and does not wait for a vault again.
     let client: Promise<ClientTokens> | undefined;
-    const clientOf = () => {
-      client ??= clientTokens(personal, c.var);
+    const clientOf = (vars: Vars) => {
+      client ??= clientTokens(personal, vars);
       return client;
     };
     c.set('recordIntent', async () => {
-      const known = { ...whatIsKnown(c.var, gate.windowMs), client: await clientOf() };
+      const known = { ...whatIsKnown(c.var, gate.windowMs), client: await clientOf(c.var) };
       try {
         return await append(intentEntry(known), undefined);
       } catch (error) {
@@ -106,20 +106,22 @@ export function audit({
   async function release(
     c: AuditContext,
     refused: Problem | undefined,
-    clientOf: () => Promise<ClientTokens>,
+    clientOf: (vars: Vars) => Promise<ClientTokens>,
     append: (entry: AppendEntry, intent: Receipt | undefined) => Promise<Receipt>,
   ): Promise<void> {
-    const intent = c.get('intent');
+    // Hono makes them anew for each look.
+    const vars = c.var;
+    const { intent } = vars;
     let problem = refused;
     let client: ClientTokens = {};
     try {
-      client = await clientOf();
+      client = await clientOf(vars);
     } catch (error) {
       // What was going to be answered is not; that is recorded without the client.
       problem ??= asProblem(error);
       answerProblem(c, problem);
     }
-    const known = { ...whatIsKnown(c.var, gate.windowMs, problem, c.res.status), client };
+    const known = { ...whatIsKnown(vars, gate.windowMs, problem, c.res.status), client };
     const entries = [outcomeEntry(known), ...(known.withheld > 0 ? [breachEntry(known)] : [])];
     if (known.withheld > 0) {
       const { requestId } = known.transport;
@@ -141,6 +143,9 @@ export function audit({
 
 type AuditContext = Context<{ Variables: TransportVars & Below & AuditVars }>;
 
+/** What the stages have said so far. */
+type Vars = Readonly<TransportVars & Below>;
+
 /** An outcome goes to its intent's log, whatever shard this isolate writes to now. */
 function targetOf(intent: Receipt): LogTarget {
   const name = parseLogName(intent.log);
@@ -149,7 +154,7 @@ function targetOf(intent: Receipt): LogTarget {
 }
 
 function whatIsKnown(
-  vars: Readonly<TransportVars & Below>,
+  vars: Vars,
   rateWindowMs: number,
   problem?: Problem,
   status?: number,
@@ -194,7 +199,7 @@ function nameRecord(c: AuditContext, { log: name, index, leaf }: Receipt): void 
 /** Address and user agent of an admitted request. Whoever is not admitted may send any number of them. @throws Problem */
 async function clientTokens(
   personal: Personal,
-  { transport, identity, admission }: Readonly<TransportVars & Below>,
+  { transport, identity, admission }: Vars,
 ): Promise<ClientTokens> {
   if (identity === undefined || admission?.admitted !== true) return {};
   const { address, userAgent } = transport;

@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import { OPERATIONS } from '../mem0/catalogue/index.ts';
 import { match } from '../mem0/match.ts';
 import type { Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
@@ -13,6 +14,13 @@ export type PublicHandler = (
   c: Context<{ Variables: TransportVars & OpenVars }>,
 ) => Response | Promise<Response | undefined>;
 
+const firstOf = (path: string) => path.split('/', 2)[1] ?? '';
+
+/** The first segments of public rows: a path with another one need not be matched to know that it is governed. */
+const PUBLIC: ReadonlySet<string> = new Set(
+  OPERATIONS.filter(({ access }) => access === 'public').map(({ path }) => firstOf(path)),
+);
+
 /**
  * Answers the catalogue's public rows: a fixed list, served after transport, without a record. Everything
  * else goes on to be governed.
@@ -22,7 +30,7 @@ export function open(handlers: {
 }): Stage<TransportVars, OpenVars> {
   return async (c, next) => {
     const { target, insecure } = c.get('transport');
-    if (!target.ok || insecure !== undefined) return next();
+    if (!target.ok || insecure !== undefined || !PUBLIC.has(firstOf(target.path))) return next();
     const found = match(c.req.raw.method, target.path);
     if (found.kind !== 'row' || found.operation.access !== 'public') return next();
     const handler = handlers[found.operation.id];

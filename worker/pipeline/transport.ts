@@ -27,25 +27,20 @@ const HSTS = 'max-age=63072000; includeSubDomains';
 export function transport({ config }: Parts): Stage<TransportVars> {
   const edge = config.TRANSPORT === 'edge';
   return async (c, next) => {
-    const request = c.req.raw;
-    const cf = (request as { cf?: { tlsVersion?: unknown; country?: unknown } }).cf;
-    const headers = readHeaders(request.headers);
-    const target = parseTarget(request.url, request.headers.get('host'));
-    const tls = typeof cf?.tlsVersion === 'string' ? cf.tlsVersion : undefined;
-    const ip = request.headers.get('cf-connecting-ip') ?? '';
-    const insecure = edge ? edgeFault(request.url, tls) : loopbackFault(request.headers.get('host'));
+    const { url, headers } = c.req.raw;
+    const host = headers.get('host');
+    const { tls, country, ...connection } = edge ? edgeOf(c.req.raw) : LOOPBACK;
+    const insecure = edge ? edgeFault(url, tls) : loopbackFault(host);
     // Ordered by time: what is stored under it lands behind what came before, and not anywhere.
     const requestId = uuidv7();
     c.set('transport', {
       requestId,
       receivedAt: Date.now(),
-      target,
-      address: edge
-        ? { key: addressKey(ip), cut: cutAddress(ip), whole: wholeAddress(ip) }
-        : { key: 'loopback', cut: 'loopback' },
-      ...headers,
+      target: parseTarget(url, host),
+      ...connection,
+      ...readHeaders(headers),
       ...(insecure === undefined ? {} : { insecure }),
-      ...(edge && typeof cf?.country === 'string' ? { country: cf.country } : {}),
+      ...(country === undefined ? {} : { country }),
       ...(tls === undefined ? {} : { tls }),
     });
     await next();
@@ -54,6 +49,21 @@ export function transport({ config }: Parts): Stage<TransportVars> {
     answer.set('x-request-id', requestId);
     answer.set('x-content-type-options', 'nosniff');
     if (edge) answer.set('strict-transport-security', HSTS);
+  };
+}
+
+type Connection = Pick<Transport, 'address' | 'country' | 'tls'>;
+
+const LOOPBACK: Connection = { address: { key: 'loopback', cut: 'loopback' } };
+
+/** What the platform says of the connection. */
+function edgeOf(request: Request): Connection {
+  const { cf } = request as { readonly cf?: { readonly tlsVersion?: unknown; readonly country?: unknown } };
+  const ip = request.headers.get('cf-connecting-ip') ?? '';
+  return {
+    address: { key: addressKey(ip), cut: cutAddress(ip), whole: wholeAddress(ip) },
+    ...(typeof cf?.country === 'string' ? { country: cf.country } : {}),
+    ...(typeof cf?.tlsVersion === 'string' ? { tls: cf.tlsVersion } : {}),
   };
 }
 
