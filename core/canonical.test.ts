@@ -1,7 +1,7 @@
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonical, type Json } from './canonical.ts';
+import { canonical, canonicalMembers, canonicalObject, type Json } from './canonical.ts';
 
 describe('canonical', () => {
   it('writes what another implementation of RFC 8785 writes', () => {
@@ -62,5 +62,29 @@ describe('canonical', () => {
     ['undefined in a list', [undefined] as unknown as Json],
   ])('refuses %s', (_what, value) => {
     expect(() => canonical(value as Json)).toThrow(TypeError);
+  });
+});
+
+describe('canonicalObject', () => {
+  it('is the canonical text of both objects in one', () => {
+    const name = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,8}$/);
+    fc.assert(
+      fc.property(
+        fc.dictionary(name, fc.jsonValue({ maxDepth: 1 })),
+        fc.uniqueArray(name),
+        (object, names) => {
+          fc.pre(JSON.stringify(object).isWellFormed());
+          const others = Object.fromEntries(
+            names.filter((each) => !Object.hasOwn(object, each)).map((each, i) => [each, i]),
+          );
+          const joined = canonicalObject(
+            canonicalMembers(object as { [name: string]: Json }),
+            canonicalMembers(others),
+          );
+          expect(joined).toBe(canonical({ ...object, ...others } as Json));
+        },
+      ),
+      { numRuns: 2000 },
+    );
   });
 });

@@ -25,7 +25,7 @@ export function canonical(value: Json): string {
       return value ? 'true' : 'false';
     case 'object':
       if (value === null) return 'null';
-      return Array.isArray(value) ? list(value) : members(value as { readonly [member: string]: Json });
+      return Array.isArray(value) ? list(value) : object(canonicalMembers(value as JsonMembers));
     default:
       throw new TypeError(`canonical JSON holds no ${typeof value}`);
   }
@@ -37,14 +37,34 @@ function list(values: readonly Json[]): string {
   return `${out}]`;
 }
 
-function members(object: { readonly [member: string]: Json | undefined }): string {
-  let out = '{';
-  for (const name of Object.keys(object).sort()) {
-    const value = object[name];
-    if (value === undefined) continue;
-    out += `${out.length > 1 ? ',' : ''}${text(name)}:${canonical(value)}`;
+type JsonMembers = { readonly [member: string]: Json | undefined };
+
+/** The members of an object in their order, `"name":value` each, for whoever adds some of their own. @throws TypeError */
+export function canonicalMembers(value: JsonMembers): string[] {
+  const members: string[] = [];
+  for (const name of Object.keys(value).sort()) {
+    const member = value[name];
+    if (member !== undefined) members.push(`${text(name)}:${canonical(member)}`);
   }
-  return `${out}}`;
+  return members;
+}
+
+/**
+ * The canonical text of an object with the members of two, which have no name in common and none but plain ASCII: a name's
+ * closing quotation mark sorts before all that could go on with it.
+ */
+export function canonicalObject(some: readonly string[], others: readonly string[] = []): string {
+  const all: string[] = [];
+  let next = 0;
+  for (const member of some) {
+    while (next < others.length && others[next]! < member) all.push(others[next++]!);
+    all.push(member);
+  }
+  return object([...all, ...others.slice(next)]);
+}
+
+function object(members: readonly string[]): string {
+  return `{${members.join(',')}}`;
 }
 
 /** Printable ASCII without quotation mark and backslash: what nearly every text of a record is. */

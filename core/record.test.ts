@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { logName, parseLogName, STRANGERS } from './names.ts';
-import { leafHash, membersDigest, NAMED_IDS, type RecordMembers, seal, touchedIds } from './record.ts';
+import {
+  draftOf,
+  draftsOf,
+  leafHash,
+  membersDigest,
+  NAMED_IDS,
+  type RecordMembers,
+  seal,
+  touchedIds,
+} from './record.ts';
 
 const MEMBERS: RecordMembers = {
   v: 1,
@@ -42,6 +51,29 @@ describe('membersDigest', () => {
     const turned = Object.fromEntries(Object.entries(MEMBERS).reverse()) as unknown as RecordMembers;
     expect(membersDigest(turned)).toBe(membersDigest(MEMBERS));
     expect(membersDigest({ ...MEMBERS, reasons: [] })).not.toBe(membersDigest(MEMBERS));
+  });
+});
+
+describe('a draft', () => {
+  const sent = { ...MEMBERS, correlation: 'ä', outcome: { result: 'success', status: 200 } } as const;
+
+  it('seals to what its members do', () => {
+    const draft = draftOf(sent);
+    expect(draft?.digest).toBe(membersDigest(sent));
+    expect(seal(sent, LOG, 7, 5, draft?.members)).toEqual(seal(sent, LOG, 7, 5));
+  });
+
+  it('is the same when it is awaited', async () => {
+    expect(await draftsOf([sent, MEMBERS])).toEqual([draftOf(sent), draftOf(MEMBERS)]);
+  });
+
+  it.each([
+    ['has no canonical form', { ...MEMBERS, correlation: '\ud800' }],
+    ['has a place', { ...MEMBERS, index: 7 } as RecordMembers],
+    ['is no record', null as unknown as RecordMembers],
+  ])('is not made of what %s, and fails none beside it', async (_what, bad) => {
+    expect(draftOf(bad)).toBeUndefined();
+    expect(await draftsOf([bad, MEMBERS])).toEqual([undefined, draftOf(MEMBERS)]);
   });
 });
 

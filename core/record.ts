@@ -1,7 +1,7 @@
-import { canonical, type Json } from './canonical.ts';
+import { canonical, canonicalMembers, canonicalObject, type Json } from './canonical.ts';
 import { hashLeaf, hashText } from './merkle.ts';
 import { type LogName, logName } from './names.ts';
-import { sha256 } from './sha256.ts';
+import { digestOf, sha256 } from './sha256.ts';
 
 /** What a governed operation does; from its catalogue row, never from its HTTP method. */
 export type Action = 'read' | 'write' | 'delete' | 'audit_read' | 'admin' | 'self';
@@ -101,10 +101,62 @@ export interface SealedRecord {
   readonly leaf: string;
 }
 
+/** A record that has no place yet. */
+export interface Draft {
+  /** Its members, canonical and in order. */
+  readonly members: readonly string[];
+  /** How long their text is, in UTF-8 bytes. */
+  readonly size: number;
+  /** Digest of the members as the Worker sent them; what an idempotency key is bound to. Hex. */
+  readonly digest: string;
+}
+
+/** The drafts of records, in order; `undefined`: it has no canonical form, or a place already. */
+export function draftsOf(records: readonly RecordMembers[]): Promise<(Draft | undefined)[]> {
+  return Promise.all(
+    records.map(async (record) => {
+      const members = membersTexts(record);
+      if (members === undefined) return undefined;
+      const bytes = encoder.encode(canonicalObject(members));
+      return { members, size: bytes.length, digest: await digestOf(bytes) };
+    }),
+  );
+}
+
+/** The same at once, of one. */
+export function draftOf(record: RecordMembers): Draft | undefined {
+  const members = membersTexts(record);
+  if (members === undefined) return undefined;
+  const text = canonicalObject(members);
+  return { members, size: Buffer.byteLength(text), digest: sha256(text) };
+}
+
+type JsonMembers = Parameters<typeof canonicalMembers>[0];
+
+const encoder = new TextEncoder();
+
+/** What a log gives a record itself. */
+const PLACE = ['index', 'log', 'time'];
+
+function membersTexts(record: RecordMembers): string[] | undefined {
+  try {
+    if (PLACE.some((name) => Object.hasOwn(record, name))) return undefined;
+    return canonicalMembers(record as unknown as JsonMembers);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Puts a record in its place and hashes it. Synchronous, so that nothing can come between. */
-export function seal(members: RecordMembers, name: LogName, index: number, time: number): SealedRecord {
+export function seal(
+  members: RecordMembers,
+  name: LogName,
+  index: number,
+  time: number,
+  draft: readonly string[] = canonicalMembers(members as unknown as JsonMembers),
+): SealedRecord {
   const log = logName(name);
-  const text = canonical({ ...members, log, index, time } as unknown as Json);
+  const text = canonicalObject(draft, [`"index":${index}`, `"log":${canonical(log)}`, `"time":${time}`]);
   return { place: { log, index }, time, text, ...hashText(text) };
 }
 
@@ -131,7 +183,7 @@ export function leafHash(bytes: Uint8Array): string {
   return Buffer.from(hashLeaf(bytes)).toString('hex');
 }
 
-/** Digest of the members as the Worker sent them; what an idempotency key is bound to. Hex. */
+/** `Draft.digest` alone. @throws TypeError when the members have no canonical form. */
 export function membersDigest(members: RecordMembers): string {
   return sha256(canonical(members as unknown as Json));
 }

@@ -1,7 +1,5 @@
-import { canonical, type Json } from '../../core/canonical.ts';
-import type { RecordMembers } from '../../core/record.ts';
+import type { Draft, RecordMembers } from '../../core/record.ts';
 import type { AppendAnswer, AppendEntry } from '../../core/rpc.ts';
-import { sha256 } from '../../core/sha256.ts';
 import { coalesce, isOpen } from './coalesce.ts';
 import { closesIntent, openIntent } from './intents.ts';
 import type { Change } from './ledger.ts';
@@ -26,10 +24,11 @@ interface Known {
   readonly intents: Map<string, IntentRow>;
 }
 
-/** One answer per entry, in order; a refusal touches none of the others. */
+/** One answer per entry, in order; a refusal touches none of the others. `drafts` are those of the entries' members. */
 export function appendEntries(
   change: Change,
   entries: readonly AppendEntry[],
+  drafts: readonly (Draft | undefined)[],
   settings: Pick<AuditLogSettings, 'maxUnflushedBytes' | 'orphanAfterMs'>,
 ): AppendAnswer[] {
   const sound = entries.filter((entry) => isWellFormed(entry, change.state.tenant));
@@ -44,9 +43,11 @@ export function appendEntries(
     ),
   };
   const asked = new Set(sound);
-  return entries.map((entry) =>
-    asked.has(entry) ? appendEntry(change, entry, known, settings) : refuse('invalid_record'),
-  );
+  return entries.map((entry, at) => {
+    const draft = drafts[at];
+    if (!asked.has(entry) || draft === undefined) return refuse('invalid_record');
+    return appendEntry(change, entry, draft, known, settings);
+  });
 }
 
 /**
@@ -56,20 +57,14 @@ export function appendEntries(
 function appendEntry(
   change: Change,
   entry: AppendEntry,
+  draft: Draft,
   known: Known,
   settings: Pick<AuditLogSettings, 'maxUnflushedBytes' | 'orphanAfterMs'>,
 ): AppendAnswer {
   const { members } = entry;
+  const { digest } = draft;
+  const size = draft.size + PLACE_BYTES;
   if (change.state.fork !== null) return refuse('forked');
-  let digest: string;
-  let size: number;
-  try {
-    const text = canonical(members as unknown as Json);
-    digest = sha256(text);
-    size = Buffer.byteLength(text) + PLACE_BYTES;
-  } catch {
-    return refuse('invalid_record');
-  }
   if (size > MAX_RECORD_BYTES) return refuse('invalid_record');
   const seen = known.keys.get(entry.key);
   if (seen && seen.digest === digest) return answer(change, seen.epoch, seen.idx, seen.leaf);
@@ -90,11 +85,11 @@ function appendEntry(
     return answer(change, place.epoch, place.idx, place.leaf);
   };
   if (entry.coalesce && !intent) {
-    const { place, first } = coalesce(change, entry.coalesce, members);
+    const { place, first } = coalesce(change, entry.coalesce, members, draft.members);
     return remember(place, first ? KEY_MS : REPEAT_KEY_MS);
   }
   const { epoch, size: idx } = change.state;
-  const { leaf } = change.add(intent ?? members);
+  const { leaf } = intent ? change.add(intent) : change.add(members, draft.members);
   if (members.phase === 'intent') {
     const opened = openIntent(change, members, { epoch, idx }, settings.orphanAfterMs);
     known.intents.set(members.request_id, opened);

@@ -31,13 +31,14 @@ export function coalesce(
   change: Change,
   { key, windowMs }: NonNullable<AppendEntry['coalesce']>,
   members: RecordMembers,
+  draft: readonly string[],
 ): Coalesced {
   const own = raise(change, key);
   if (own) return own;
   const [{ open }] = change.sql.exec<{ open: number }>('SELECT count(*) AS open FROM counter') as [
     { open: number },
   ];
-  if (open < MAX_OPEN) return begin(change, key, windowMs, members);
+  if (open < MAX_OPEN) return begin(change, key, windowMs, members, draft);
   const { request_id, tenant, decision } = members;
   const other = { v: 1, phase: 'outcome', request_id, tenant, decision, reasons: ['other'] } as const;
   return raise(change, OTHER) ?? begin(change, OTHER, windowMs, other);
@@ -60,8 +61,14 @@ function raise(change: Change, key: string): Coalesced | undefined {
   return { place: { epoch: row.epoch, idx: row.idx, leaf: row.leaf }, first: false };
 }
 
-function begin(change: Change, key: string, windowMs: number, members: RecordMembers): Coalesced {
-  const place = { epoch: change.state.epoch, idx: change.state.size, leaf: change.add(members).leaf };
+function begin(
+  change: Change,
+  key: string,
+  windowMs: number,
+  members: RecordMembers,
+  draft?: readonly string[],
+): Coalesced {
+  const place = { epoch: change.state.epoch, idx: change.state.size, leaf: change.add(members, draft).leaf };
   const end = (Math.floor(change.now / windowMs) + 1) * windowMs;
   change.sql.exec(
     'INSERT INTO counter (key, window_end, count, epoch, idx, leaf, members) VALUES (?, ?, 0, ?, ?, ?, ?)',

@@ -40,11 +40,12 @@ export class Change {
 
   /**
    * Puts a record at the head: its text, its leaf hash and the new head belong to one transaction.
+   * @param draft the members' canonical text, where it is there already.
    * @throws TypeError when the members have no canonical form; nothing is written then.
    */
-  add(members: RecordMembers): SealedRecord {
+  add(members: RecordMembers, draft?: readonly string[]): SealedRecord {
     const { state } = this;
-    const sealed = seal(members, state, state.size, this.now);
+    const sealed = seal(members, state, state.size, this.now, draft);
     this.rows.addRecord(state.epoch, sealed);
     state.size++;
     if (state.size % TILE_WIDTH === 0) packLeaves(this.sql, state.epoch, state.size, 1);

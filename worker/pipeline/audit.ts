@@ -153,12 +153,7 @@ function targetOf(intent: Receipt): LogTarget {
   return { tenant: name.tenant, shard: name.shard };
 }
 
-function whatIsKnown(
-  vars: Vars,
-  rateWindowMs: number,
-  problem?: Problem,
-  status?: number,
-): Known {
+function whatIsKnown(vars: Vars, rateWindowMs: number, problem?: Problem, status?: number): Known {
   return {
     transport: vars.transport,
     identity: vars.identity,
