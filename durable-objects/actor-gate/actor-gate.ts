@@ -43,9 +43,11 @@ export class ActorGateObject<E> extends DurableObject<E> implements ActorGateRpc
     const starts = this.#gate === undefined;
     try {
       this.#gate ??= new Gate(load(this.ctx.storage.sql), wall, this.#slots);
+      // One that could be deleted now is new, or its alarm has not come. Any other has one: each sets the next.
+      const unarmed = starts && this.#gate.deletableIn(wall) === 0;
       const { answer, write } = this.#gate.admit(request, wall);
       if (write !== undefined) this.ctx.storage.transactionSync(() => save(this.ctx.storage.sql, write));
-      if (starts) void this.ctx.storage.setAlarm(wall + this.#gate.deletableIn(wall));
+      if (unarmed) void this.ctx.storage.setAlarm(wall + this.#gate.deletableIn(wall));
       return answer;
     } catch (error) {
       this.#gate = undefined;

@@ -149,6 +149,21 @@ it('deletes everything an hour after the last use, and begins again', async () =
   });
 });
 
+it('sets its alarm once, and again when it did not come', () =>
+  bench('acme:alarm', async ({ clock, state, start }) => {
+    await start().admit(request('a'));
+    const first = await state.storage.getAlarm();
+    expect(first).toBe(clock.now + HOUR);
+    clock.now += 1000;
+    await start().admit(request('b'));
+    expect(await state.storage.getAlarm()).toBe(first);
+
+    await state.storage.deleteAlarm();
+    clock.now += HOUR;
+    await start().admit(request('c'));
+    expect(await state.storage.getAlarm()).toBe(clock.now + HOUR);
+  }));
+
 it('keeps what is admitted while its alarm runs', () =>
   bench('acme:race', async ({ clock, start, count }) => {
     const object = start();
