@@ -2,6 +2,7 @@ import { actorGateObject } from '../core/names.ts';
 import type { ActorGateRpc, GateAnswer, GateRequest } from '../core/rpc.ts';
 import type { Principal } from './auth/principal.ts';
 import type { Config } from './config.ts';
+import type { Waits } from './waits.ts';
 
 /** Asks the actor's gate. `undefined`: the gate did not answer, and the caller must fail closed. */
 export interface Gate {
@@ -9,6 +10,7 @@ export interface Gate {
   admit(
     actor: Pick<Principal, 'tenant' | 'actorHash' | 'roles'>,
     request: Pick<GateRequest, 'id' | 'kind' | 'weight'>,
+    waits: Waits,
   ): Promise<GateAnswer | undefined>;
 }
 
@@ -19,11 +21,11 @@ export function createGate(config: Config, object: (name: string) => ActorGateRp
   const windowMs = config.RATE_LIMIT_WINDOW_SECONDS * 1000;
   return {
     windowMs,
-    admit: async (actor, request) => {
+    admit: async (actor, request, waits) => {
       const admin = actor.roles.includes('admin');
       const limit = admin ? config.RATE_LIMIT_ADMIN_REQUESTS : config.RATE_LIMIT_REQUESTS;
       try {
-        return await within(
+        return await waits.within(
           GATE_TIMEOUT_MS,
           object(actorGateObject(actor.tenant, actor.actorHash)).admit({ ...request, limit, windowMs }),
         );
@@ -32,17 +34,4 @@ export function createGate(config: Config, object: (name: string) => ActorGateRp
       }
     },
   };
-}
-
-/** The promise's value, or `undefined` when it takes longer than `ms`. */
-export async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

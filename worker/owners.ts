@@ -1,7 +1,7 @@
 import { ownerIndexObject } from '../core/names.ts';
 import type { OwnedKind, OwnerIndexRpc } from '../core/rpc.ts';
 import { groupByShard } from '../durable-objects/owner-index/shard.ts';
-import { within } from './gate.ts';
+import { within } from './waits.ts';
 
 /** What a tenant is known to have owned, beyond what Mem0 can still say. */
 export interface Owners {

@@ -57,13 +57,13 @@ export function personalVaultSettings(config: Config): PersonalVaultSettings {
 /** The parts that do I/O, wired to this deployment's bindings and settings. */
 export function buildParts(config: Config, silos: Silos, env: Env): Parts {
   const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
-  const auditLog = (name: string) => env.AUDIT_LOG.getByName(name) as unknown as AuditLogRpc;
+  const auditLog = byName<AuditLogRpc>(env.AUDIT_LOG);
   return {
     config,
     inflight,
     bodies: new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES),
     personal: personalVaults({
-      object: (name) => env.PERSONAL_VAULT.getByName(name) as unknown as PersonalVaultRpc,
+      object: byName<PersonalVaultRpc>(env.PERSONAL_VAULT),
       keys: config.AUDIT_VAULT_KEYS,
     }),
     patience: { recordMs: 10_000, outcomeMs: 60_000 },
@@ -95,12 +95,31 @@ export function buildParts(config: Config, silos: Silos, env: Env): Parts {
       fetch: (input, init) => fetch(input, init),
       maxStaleMs: config.JWKS_MAX_STALE_SECONDS * 1000,
     }),
-    gate: createGate(config, (name) => env.ACTOR_GATE.getByName(name) as unknown as ActorGateRpc),
+    gate: createGate(config, byName<ActorGateRpc>(env.ACTOR_GATE)),
     policy: loadPolicy(),
-    owners: createOwners((name) => env.OWNER_INDEX.getByName(name) as unknown as OwnerIndexRpc),
+    owners: createOwners(byName<OwnerIndexRpc>(env.OWNER_INDEX)),
     homes: createHomes(config, silos, inflight),
   };
 }
+
+/** As many as tokens are remembered. */
+const IDS = 5000;
+
+/** Objects by name. An id is the keyed hash of its name, and is made once for each: a stub is good for one request only. */
+function byName<T>(namespace: Namespace): (name: string) => T {
+  const ids = new Map<string, DurableObjectId>();
+  return (name) => {
+    let id = ids.get(name);
+    if (id === undefined) {
+      if (ids.size >= IDS) ids.clear();
+      id = namespace.idFromName(name);
+      ids.set(name, id);
+    }
+    return namespace.get(id) as unknown as T;
+  };
+}
+
+type Namespace = Pick<DurableObjectNamespace, 'idFromName' | 'get'>;
 
 /** A silo is taken in one lookup and never falls back to the pool: without its secret nothing starts. */
 function createHomes(config: Config, silos: Silos, inflight: InflightBytes): Homes {

@@ -10,8 +10,8 @@ import {
   vaultShard,
 } from '../../core/personal.ts';
 import type { Erased, PersonalVaultRpc } from '../../core/rpc.ts';
-import { within } from '../gate.ts';
 import { Problem } from '../problem.ts';
+import { within } from '../waits.ts';
 
 /** A vault did not answer. Says nothing of what it was asked. */
 export class VaultUnavailable extends Error {

@@ -1,5 +1,6 @@
 import { auditLogObject } from '../../core/names.ts';
 import type { AppendAnswer, AppendEntry, AuditLogRpc } from '../../core/rpc.ts';
+import { Waits } from '../waits.ts';
 
 /** A record's place, once it is durable. */
 export type Receipt = Extract<AppendAnswer, { ok: true }>;
@@ -102,6 +103,7 @@ export class Recorder {
 
   /**
    * Returns when the record is durable. Retries with the same key for `patienceMs`.
+   * @param waits of the request, when it waits for more than this.
    * @throws NotRecorded when it is not, and then nobody may act as if it were.
    */
   async append(
@@ -109,11 +111,28 @@ export class Recorder {
     entry: AppendEntry,
     waitUntil: (promise: Promise<unknown>) => void,
     patienceMs: number,
+    waits?: Waits,
+  ): Promise<Receipt> {
+    const own = waits ?? new Waits();
+    try {
+      return await this.#append(target, entry, waitUntil, patienceMs, own);
+    } finally {
+      if (own !== waits) own.end();
+    }
+  }
+
+  async #append(
+    target: LogTarget,
+    entry: AppendEntry,
+    waitUntil: (promise: Promise<unknown>) => void,
+    patienceMs: number,
+    waits: Waits,
   ): Promise<Receipt> {
     const name = auditLogObject(target.tenant, target.shard);
     const giveUp = Date.now() + patienceMs;
     for (let attempt = 0; ; attempt++) {
-      const answer = await this.#once(name, entry, waitUntil, Math.min(this.#attemptMs, patienceMs));
+      const timeoutMs = Math.min(this.#attemptMs, patienceMs);
+      const answer = await this.#once(name, entry, waitUntil, timeoutMs, waits);
       if (answer?.ok) return answer;
       if (answer) throw new NotRecorded(answer.code);
       const pause = Math.min(50 * 2 ** attempt, 2000) * (0.5 + Math.random() / 2);
@@ -128,6 +147,7 @@ export class Recorder {
     entry: AppendEntry,
     waitUntil: (promise: Promise<unknown>) => void,
     timeoutMs: number,
+    waits: Waits,
   ): Promise<AppendAnswer | undefined> {
     // Not `new Promise`: another request settles it. workerd notes at its making which request a promise belongs to, so
     // that whoever awaits it goes on as itself; once V8 has optimised this function (after some 15,000 calls), it makes
@@ -135,11 +155,11 @@ export class Recorder {
     const { promise, resolve } = Promise.withResolvers<AppendAnswer | undefined>();
     // The timer is also what the runtime sees this request wait for: without one of its own, one that joined a batch is
     // taken for a request that hangs, and is ended.
-    const timer = setTimeout(() => resolve(undefined), timeoutMs);
+    const over = waits.after(timeoutMs, () => resolve(undefined));
     const waiting: Waiting = {
       entry,
       settle: (answer) => {
-        clearTimeout(timer);
+        over();
         resolve(answer);
       },
     };

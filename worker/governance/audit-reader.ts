@@ -1,7 +1,7 @@
 import { auditLogObject, parseLogName } from '../../core/names.ts';
 import type { Place } from '../../core/record.ts';
 import type { AuditLogRpc } from '../../core/rpc.ts';
-import { within } from '../gate.ts';
+import { within } from '../waits.ts';
 import { type AuditQuery, pageStatement } from './audit-query.ts';
 import { AuditUnreadable, type Row, tenantReader } from './tenant-reader.ts';
 

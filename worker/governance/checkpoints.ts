@@ -4,7 +4,7 @@ import { formatSignature } from '../../core/note.ts';
 import type { Place } from '../../core/record.ts';
 import type { AuditLogRpc, InclusionProof, SignedCheckpoint } from '../../core/rpc.ts';
 import { neonSql } from '../../durable-objects/audit-log/neon.ts';
-import { within } from '../gate.ts';
+import { within } from '../waits.ts';
 import { AuditUnreadable, type Row, tenantReader } from './tenant-reader.ts';
 
 /** A log as the tenant is told of it. */

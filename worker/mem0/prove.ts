@@ -34,6 +34,7 @@ export async function proveOwners(
   memoryIds: readonly string[],
   afterDelete: boolean,
 ): Promise<void> {
+  if (memoryIds.length === 0) return;
   let next = 0;
   const prover = async () => {
     for (let id = memoryIds[next++]; id !== undefined; id = memoryIds[next++]) {

@@ -7,6 +7,7 @@ import { type LogTarget, NotRecorded, type Receipt } from '../audit/recorder.ts'
 import { log } from '../log.ts';
 import { Hold } from '../mem0/inflight.ts';
 import { asProblem, Problem } from '../problem.ts';
+import { Waits } from '../waits.ts';
 import type { AdmitVars } from './admit.ts';
 import { answerProblem } from './answer.ts';
 import type { AuthenticateVars } from './authenticate.ts';
@@ -26,6 +27,8 @@ export interface AuditVars {
   hold: Hold;
   /** The bytes of its own body that this request holds. */
   bodyHold: Hold;
+  /** What this request waits for within the gateway. */
+  waits: Waits;
 }
 
 /** Everything that stages below may have added by the time a record is made. */
@@ -55,10 +58,13 @@ export function audit({
   return async (c, next) => {
     const ended = recorder.setOut();
     const hold = new Hold(inflight);
+    const waits = new Waits();
+    c.set('waits', waits);
     const append = (entry: AppendEntry, intent: Receipt | undefined) => {
       const target = intent ? targetOf(intent) : recorder.target(entry.members.tenant);
       const patienceMs = intent ? patience.outcomeMs : patience.recordMs;
-      return recorder.append(target, entry, (promise) => c.executionCtx.waitUntil(promise), patienceMs);
+      const waitUntil = (promise: Promise<unknown>) => c.executionCtx.waitUntil(promise);
+      return recorder.append(target, entry, waitUntil, patienceMs, waits);
     };
     c.set('hold', hold);
     const bodyHold = new Hold(bodies);
@@ -83,6 +89,7 @@ export function audit({
     } finally {
       hold.release();
       bodyHold.release();
+      waits.end();
       ended();
     }
   };

@@ -1,6 +1,7 @@
 import { rateHeaders } from '../http/ratelimit.ts';
 import { asProblem, Problem } from '../problem.ts';
 import type { AdmitVars } from './admit.ts';
+import type { AuditVars } from './audit.ts';
 import type { AuthenticateVars } from './authenticate.ts';
 import type { Parts, Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
@@ -11,17 +12,21 @@ import type { TransportVars } from './transport.ts';
  */
 export function meter({
   gate,
-}: Parts): Stage<TransportVars & Partial<AuthenticateVars> & Partial<AdmitVars>> {
+}: Parts): Stage<TransportVars & AuditVars & Partial<AuthenticateVars> & Partial<AdmitVars>> {
   return async (c, next) => {
     await next();
     const identity = c.get('identity');
     if (c.error === undefined || identity === undefined || c.get('admission') !== undefined) return;
     if (asProblem(c.error).decision === undefined) return;
-    const answer = await gate.admit(identity, {
-      id: c.get('transport').requestId,
-      kind: 'invalid',
-      weight: 1,
-    });
+    const answer = await gate.admit(
+      identity,
+      {
+        id: c.get('transport').requestId,
+        kind: 'invalid',
+        weight: 1,
+      },
+      c.get('waits'),
+    );
     if (answer === undefined || answer.admitted) return;
     throw new Problem('rate_limited', {
       reason: 'too_many_invalid_requests',
