@@ -19,6 +19,7 @@ const ALL = [
   '0011_personal',
   '0012_columns',
   '0013_follow',
+  '0014_batches',
 ];
 
 let cluster: Cluster;
