@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { ZodMiniObject, type ZodMiniType } from 'zod/mini';
+import { ZodMiniLazy, ZodMiniObject, type ZodMiniType } from 'zod/mini';
 import type { $ZodIssue } from 'zod/v4/core';
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../core/ids.ts';
@@ -223,6 +223,7 @@ function fromIssue(issue: $ZodIssue, body: unknown, schema: ZodMiniType): { read
 }
 
 function membersOf(schema: ZodMiniType): string[] {
+  if (schema instanceof ZodMiniLazy) return membersOf(schema._zod.innerType as ZodMiniType);
   return schema instanceof ZodMiniObject ? Object.keys(schema.shape) : [];
 }
 

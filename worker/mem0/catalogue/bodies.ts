@@ -2,8 +2,9 @@ import * as z from 'zod/mini';
 import { TEXT_CONTROL } from '../json.ts';
 import type { Reason } from '../reasons.ts';
 
-// Built once. Every object is strict, so an unknown key is refused and a pointer never holds a client's word.
-// Ids, metadata and filters are only required to be there or not: their own files check them.
+// Each is built once, when it is first needed: all of them together were a fifth of the start. Every object is strict, so an
+// unknown key is refused and a pointer never holds a client's word. Ids, metadata and filters are only required to be there
+// or not: their own files check them.
 
 export const reason = (name: Reason): Reason => name;
 export const TEXT = z.string().check(
@@ -24,38 +25,48 @@ export const ROLE = z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, re
 const MAX_MESSAGES = 1000;
 
 /** POST /memories. */
-export const ADD = z.strictObject({
-  ...entityIds,
-  messages: z
-    .array(
-      z.strictObject({
-        role: ROLE,
-        content: TEXT,
-      }),
-    )
-    .check(z.minLength(1), z.maxLength(MAX_MESSAGES)),
-  metadata: METADATA,
-  expiration_date: z.optional(DATE),
-  infer: z.optional(z.boolean()),
-  memory_type: z.optional(z.literal('procedural_memory')),
-  prompt: z.optional(TEXT),
-});
+export const ADD = z.lazy(() =>
+  z.strictObject({
+    ...entityIds,
+    messages: z
+      .array(
+        z.strictObject({
+          role: ROLE,
+          content: TEXT,
+        }),
+      )
+      .check(z.minLength(1), z.maxLength(MAX_MESSAGES)),
+    metadata: METADATA,
+    expiration_date: z.optional(DATE),
+    infer: z.optional(z.boolean()),
+    memory_type: z.optional(z.literal('procedural_memory')),
+    prompt: z.optional(TEXT),
+  }),
+);
 
 /** POST /search. */
-export const SEARCH = z.strictObject({
-  ...entityIds,
-  query: TEXT,
-  filters: z.optional(z.unknown()),
-  top_k: z.optional(z.int().check(z.minimum(0), z.maximum(1000))),
-  threshold: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
-  explain: z.optional(z.boolean()),
-  show_expired: z.optional(z.boolean()),
-});
+export const SEARCH = z.lazy(() =>
+  z.strictObject({
+    ...entityIds,
+    query: TEXT,
+    filters: z.optional(z.unknown()),
+    top_k: z.optional(z.int().check(z.minimum(0), z.maximum(1000))),
+    threshold: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+    explain: z.optional(z.boolean()),
+    show_expired: z.optional(z.boolean()),
+  }),
+);
 
 /** PUT /memories/{id}: at least one of the three; a null date takes the date away. */
-export const UPDATE = z
-  .strictObject({ text: z.optional(TEXT), metadata: METADATA, expiration_date: z.optional(z.nullable(DATE)) })
-  .check(z.refine((body) => Object.keys(body).length > 0, reason('nothing_to_change')));
+export const UPDATE = z.lazy(() =>
+  z
+    .strictObject({
+      text: z.optional(TEXT),
+      metadata: METADATA,
+      expiration_date: z.optional(z.nullable(DATE)),
+    })
+    .check(z.refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'))),
+);
 
 /** A day of the calendar, as `YYYY-MM-DD`. */
 function isDate(value: string): boolean {

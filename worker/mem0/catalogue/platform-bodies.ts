@@ -42,87 +42,102 @@ const FIELDS = z.optional(
 const DAY = z.optional(DATE);
 
 /** POST /v3/memories/add/ and its deprecated form. */
-export const PLATFORM_ADD = z.strictObject({
-  ...DROPPED,
-  messages: z.union([TEXT, z.array(MESSAGE).check(z.minLength(1), z.maxLength(1000))]),
-  ...OWNERS,
-  metadata: METADATA,
-  infer: flag,
-  expiration_date: DAY,
-  custom_instructions: z.optional(TEXT),
-  custom_categories: z.optional(z.array(z.record(WORD, TEXT)).check(z.minLength(1), z.maxLength(100))),
-  prompt: z.optional(TEXT),
-  timestamp: STAMP,
-  immutable: flag,
-  includes: z.optional(TEXT),
-  excludes: z.optional(TEXT),
-  enable_graph: flag,
-});
+export const PLATFORM_ADD = z.lazy(() =>
+  z.strictObject({
+    ...DROPPED,
+    messages: z.union([TEXT, z.array(MESSAGE).check(z.minLength(1), z.maxLength(1000))]),
+    ...OWNERS,
+    metadata: METADATA,
+    infer: flag,
+    expiration_date: DAY,
+    custom_instructions: z.optional(TEXT),
+    custom_categories: z.optional(z.array(z.record(WORD, TEXT)).check(z.minLength(1), z.maxLength(100))),
+    prompt: z.optional(TEXT),
+    timestamp: STAMP,
+    immutable: flag,
+    includes: z.optional(TEXT),
+    excludes: z.optional(TEXT),
+    enable_graph: flag,
+  }),
+);
 
 const FILTERED = { ...DROPPED, filters: z.optional(z.unknown()) };
 const page = z.optional(z.int().check(z.minimum(1), z.maximum(1000)));
 const pageSize = z.optional(z.int().check(z.minimum(1), z.maximum(200)));
 
 /** POST /v3/memories/ and its deprecated form. */
-export const PLATFORM_LIST = z.strictObject({
-  ...FILTERED,
-  page,
-  page_size: pageSize,
-  fields: FIELDS,
-  keywords: z.optional(z.union([WORD, WORDS])),
-  categories: z.optional(WORDS),
-  start_date: DAY,
-  end_date: DAY,
-});
+export const PLATFORM_LIST = z.lazy(() =>
+  z.strictObject({
+    ...FILTERED,
+    page,
+    page_size: pageSize,
+    fields: FIELDS,
+    keywords: z.optional(z.union([WORD, WORDS])),
+    categories: z.optional(WORDS),
+    start_date: DAY,
+    end_date: DAY,
+  }),
+);
+
+const search = () =>
+  z.strictObject({
+    ...FILTERED,
+    query: TEXT,
+    top_k: z.optional(z.int().check(z.minimum(1), z.maximum(1000))),
+    threshold: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
+    rerank: flag,
+    keyword_search: flag,
+    filter_memories: flag,
+    fields: FIELDS,
+    categories: z.optional(WORDS),
+  });
 
 /** POST /v3/memories/search/ and its deprecated form. */
-export const PLATFORM_SEARCH = z.strictObject({
-  ...FILTERED,
-  query: TEXT,
-  top_k: z.optional(z.int().check(z.minimum(1), z.maximum(1000))),
-  threshold: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
-  rerank: flag,
-  keyword_search: flag,
-  filter_memories: flag,
-  fields: FIELDS,
-  categories: z.optional(WORDS),
-});
+export const PLATFORM_SEARCH = z.lazy(search);
 
 /** POST /v1/memories/search/, the deprecated form with ids beside the query. */
-export const PLATFORM_V1_SEARCH = z.extend(PLATFORM_SEARCH, OWNERS);
+export const PLATFORM_V1_SEARCH = z.lazy(() => z.extend(search(), OWNERS));
 
 /** POST /v1/feedback/. */
-export const PLATFORM_FEEDBACK = z.strictObject({
-  ...DROPPED,
-  memory_id: z.string().check(z.refine(isUuid, reason('not_a_uuid'))),
-  feedback: z.optional(z.nullable(z.enum(['POSITIVE', 'NEGATIVE', 'VERY_NEGATIVE']))),
-  feedback_reason: z.optional(z.nullable(TEXT)),
-});
+export const PLATFORM_FEEDBACK = z.lazy(() =>
+  z.strictObject({
+    ...DROPPED,
+    memory_id: z.string().check(z.refine(isUuid, reason('not_a_uuid'))),
+    feedback: z.optional(z.nullable(z.enum(['POSITIVE', 'NEGATIVE', 'VERY_NEGATIVE']))),
+    feedback_reason: z.optional(z.nullable(TEXT)),
+  }),
+);
 
 /** POST /v1/exports/: the schema says in which form the memories are given; as a text, too, as the Python client has it. */
-export const PLATFORM_EXPORT = z.strictObject({ ...FILTERED, schema: z.union([TEXT, z.looseObject({})]) });
+export const PLATFORM_EXPORT = z.lazy(() =>
+  z.strictObject({ ...FILTERED, schema: z.union([TEXT, z.looseObject({})]) }),
+);
 
 /** POST /v1/exports/get/. */
-export const PLATFORM_EXPORTED = z.strictObject({
-  ...DROPPED,
-  memory_export_id: z.string().check(z.refine(isUuid, reason('not_a_uuid'))),
-});
+export const PLATFORM_EXPORTED = z.lazy(() =>
+  z.strictObject({
+    ...DROPPED,
+    memory_export_id: z.string().check(z.refine(isUuid, reason('not_a_uuid'))),
+  }),
+);
 
 /** POST /v1/summary/. */
-export const PLATFORM_SUMMARY = z.strictObject(FILTERED);
+export const PLATFORM_SUMMARY = z.lazy(() => z.strictObject(FILTERED));
 
 /** POST /v1/{users,agents,apps,runs}/. */
-export const PLATFORM_ENTITY = z.strictObject({ ...DROPPED, ...OWNERS, metadata: METADATA });
+export const PLATFORM_ENTITY = z.lazy(() => z.strictObject({ ...DROPPED, ...OWNERS, metadata: METADATA }));
 
 /** PUT /v1/memories/{id}/. */
-export const PLATFORM_UPDATE = z
-  .strictObject({
-    text: z.optional(TEXT),
-    metadata: METADATA,
-    expiration_date: z.optional(z.nullable(DATE)),
-    timestamp: STAMP,
-  })
-  .check(z.refine((body) => Object.keys(body).length > 0, reason('nothing_to_change')));
+export const PLATFORM_UPDATE = z.lazy(() =>
+  z
+    .strictObject({
+      text: z.optional(TEXT),
+      metadata: METADATA,
+      expiration_date: z.optional(z.nullable(DATE)),
+      timestamp: STAMP,
+    })
+    .check(z.refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'))),
+);
 
 /** At most this many memories in one batch: each takes two calls to Mem0, of the thousand that a request may make. */
 export const MAX_BATCH_IDS = 400;
@@ -142,7 +157,9 @@ const batchOf = <T extends z.ZodMiniType<{ memory_id: string }>>(entry: T) =>
   });
 
 /** PUT /v1/batch/. */
-export const PLATFORM_BATCH_UPDATE = batchOf(z.strictObject({ memory_id: MEMORY_ID, text: TEXT }));
+export const PLATFORM_BATCH_UPDATE = z.lazy(() =>
+  batchOf(z.strictObject({ memory_id: MEMORY_ID, text: TEXT })),
+);
 
 /** DELETE /v1/batch/. */
-export const PLATFORM_BATCH_DELETE = batchOf(z.strictObject({ memory_id: MEMORY_ID }));
+export const PLATFORM_BATCH_DELETE = z.lazy(() => batchOf(z.strictObject({ memory_id: MEMORY_ID })));
