@@ -1,7 +1,7 @@
 import { canonical, canonicalMembers, canonicalObject, type Json } from './canonical.ts';
 import { hashLeaf, hashText } from './merkle.ts';
 import { type LogName, logName } from './names.ts';
-import { digestOf, sha256 } from './sha256.ts';
+import { sha256 } from './sha256.ts';
 
 /** What a governed operation does; from its catalogue row, never from its HTTP method. */
 export type Action = 'read' | 'write' | 'delete' | 'audit_read' | 'admin' | 'self';
@@ -111,19 +111,7 @@ export interface Draft {
   readonly digest: string;
 }
 
-/** The drafts of records, in order; `undefined`: it has no canonical form, or a place already. */
-export function draftsOf(records: readonly RecordMembers[]): Promise<(Draft | undefined)[]> {
-  return Promise.all(
-    records.map(async (record) => {
-      const members = membersTexts(record);
-      if (members === undefined) return undefined;
-      const bytes = encoder.encode(canonicalObject(members));
-      return { members, size: bytes.length, digest: await digestOf(bytes) };
-    }),
-  );
-}
-
-/** The same at once, of one. */
+/** The draft of a record; `undefined`: it has no canonical form, or a place already. */
 export function draftOf(record: RecordMembers): Draft | undefined {
   const members = membersTexts(record);
   if (members === undefined) return undefined;
@@ -132,8 +120,6 @@ export function draftOf(record: RecordMembers): Draft | undefined {
 }
 
 type JsonMembers = Parameters<typeof canonicalMembers>[0];
-
-const encoder = new TextEncoder();
 
 /** What a log gives a record itself. */
 const PLACE = ['index', 'log', 'time'];

@@ -1,4 +1,4 @@
-import type { Draft, RecordMembers } from '../../core/record.ts';
+import { draftOf, type RecordMembers } from '../../core/record.ts';
 import type { AppendAnswer, AppendEntry } from '../../core/rpc.ts';
 import { coalesce, isOpen } from './coalesce.ts';
 import { closesIntent, openIntent } from './intents.ts';
@@ -24,11 +24,10 @@ interface Known {
   readonly intents: Map<string, IntentRow>;
 }
 
-/** One answer per entry, in order; a refusal touches none of the others. `drafts` are those of the entries' members. */
+/** One answer per entry, in order; a refusal touches none of the others. */
 export function appendEntries(
   change: Change,
   entries: readonly AppendEntry[],
-  drafts: readonly (Draft | undefined)[],
   settings: Pick<AuditLogSettings, 'maxUnflushedBytes' | 'orphanAfterMs'>,
 ): AppendAnswer[] {
   const sound = entries.filter((entry) => isWellFormed(entry, change.state.tenant));
@@ -43,11 +42,9 @@ export function appendEntries(
     ),
   };
   const asked = new Set(sound);
-  return entries.map((entry, at) => {
-    const draft = drafts[at];
-    if (!asked.has(entry) || draft === undefined) return refuse('invalid_record');
-    return appendEntry(change, entry, draft, known, settings);
-  });
+  return entries.map((entry) =>
+    asked.has(entry) ? appendEntry(change, entry, known, settings) : refuse('invalid_record'),
+  );
 }
 
 /**
@@ -57,14 +54,15 @@ export function appendEntries(
 function appendEntry(
   change: Change,
   entry: AppendEntry,
-  draft: Draft,
   known: Known,
   settings: Pick<AuditLogSettings, 'maxUnflushedBytes' | 'orphanAfterMs'>,
 ): AppendAnswer {
   const { members } = entry;
+  if (change.state.fork !== null) return refuse('forked');
+  const draft = draftOf(members);
+  if (draft === undefined) return refuse('invalid_record');
   const { digest } = draft;
   const size = draft.size + PLACE_BYTES;
-  if (change.state.fork !== null) return refuse('forked');
   if (size > MAX_RECORD_BYTES) return refuse('invalid_record');
   const seen = known.keys.get(entry.key);
   if (seen && seen.digest === digest) return answer(change, seen.epoch, seen.idx, seen.leaf);

@@ -1,5 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
-import { draftsOf, type Place } from '../../core/record.ts';
+import type { Place } from '../../core/record.ts';
 import type {
   AppendAnswer,
   AppendEntry,
@@ -75,13 +75,12 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
   }
 
   /**
-   * Makes entries durable. What can be made of them without the log is made first; from there on nothing awaits between
-   * reading the head and writing, and the runtime's output gate holds the answer until the write is on disk.
+   * Makes entries durable. Nothing awaits between reading the head and writing; the runtime's output gate holds
+   * the answer until the write is on disk.
    * @throws when storage fails: then nothing was written, or nobody may rely on it.
    */
   async append(entries: readonly AppendEntry[]): Promise<AppendAnswer[]> {
-    const drafts = await draftsOf(entries.map(({ members }) => members));
-    const answers = this.#machine.append(entries, this.#now(), drafts);
+    const answers = this.#machine.append(entries, this.#now());
     this.#wantFlush(this.#settings.flushIntervalMs);
     return answers;
   }

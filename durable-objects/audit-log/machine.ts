@@ -1,6 +1,6 @@
 import { consistencyProof, type HashSource, inclusionProof, rootOf } from '../../core/merkle.ts';
 import { logName, parseLogName } from '../../core/names.ts';
-import { type Draft, draftOf, type Place } from '../../core/record.ts';
+import type { Place } from '../../core/record.ts';
 import type {
   AppendAnswer,
   AppendEntry,
@@ -74,12 +74,8 @@ export class AuditMachine {
   }
 
   /** One answer per entry, in order; all that they write is one transaction. */
-  append(
-    entries: readonly AppendEntry[],
-    wall: number,
-    drafts: readonly (Draft | undefined)[] = entries.map(({ members }) => draftOf(members)),
-  ): AppendAnswer[] {
-    return this.#change(wall, (current) => appendEntries(current, entries, drafts, this.#settings));
+  append(entries: readonly AppendEntry[], wall: number): AppendAnswer[] {
+    return this.#change(wall, (current) => appendEntries(current, entries, this.#settings));
   }
 
   /** A record of any epoch, while it is held here. */

@@ -1,3 +1,4 @@
+import { sha256 } from '../../core/sha256.ts';
 import type { VerifiedToken } from './claims.ts';
 import type { KeySet } from './jwks.ts';
 
@@ -13,9 +14,9 @@ interface Entry {
 }
 
 /**
- * Tokens that were verified, by the digest of the whole token, which stands for its issuer, key id and signature. The
- * least recently used leaves first; an entry ends with the token, after 300 s, and with the generation of the keys that it
- * was verified with. A failure is never kept.
+ * Tokens that were verified, the least recently used leaving first. The digest of the whole token stands for its
+ * issuer, key id and signature; an entry ends with the token, after 300 s, and with the generation of the keys
+ * that it was verified with. A failure is never kept.
  */
 export class TokenCache {
   /** Insertion order is age of use. */
@@ -26,20 +27,26 @@ export class TokenCache {
     this.#size = size;
   }
 
-  get(digest: string, now: number): VerifiedToken | undefined {
-    const entry = this.#entries.get(digest);
+  get(text: string, now: number): VerifiedToken | undefined {
+    const name = digest(text);
+    const entry = this.#entries.get(name);
     if (!entry) return undefined;
-    this.#entries.delete(digest);
+    this.#entries.delete(name);
     if (now >= entry.until || entry.generation !== entry.keys.generationAt(now)) return undefined;
-    this.#entries.set(digest, entry);
+    this.#entries.set(name, entry);
     return entry.token;
   }
 
   /** @param generation of the keys that the token was verified with */
-  set(digest: string, token: VerifiedToken, keys: Entry['keys'], generation: number, now: number): void {
-    this.#entries.delete(digest);
+  set(text: string, token: VerifiedToken, keys: Entry['keys'], generation: number, now: number): void {
+    const name = digest(text);
+    this.#entries.delete(name);
     if (this.#entries.size >= this.#size) this.#entries.delete(this.#entries.keys().next().value!);
     const until = Math.min(token.expiresAt * 1000, now + KEPT_MS);
-    this.#entries.set(digest, { token, until, keys, generation });
+    this.#entries.set(name, { token, until, keys, generation });
   }
+}
+
+function digest(text: string): string {
+  return sha256(text, 'base64');
 }

@@ -1,5 +1,4 @@
 import { compactVerify } from 'jose';
-import { digestOf } from '../../core/sha256.ts';
 import { parseJson } from '../http/json.ts';
 import {
   actingPartyOf,
@@ -47,8 +46,6 @@ export interface VerifierDeps {
 /** Header members by which a token would bring its own key (RFC 8725 §3.10), or its own rules. */
 const FORBIDDEN_HEADERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'b64', 'enc', 'zip'];
 
-const encoder = new TextEncoder();
-
 interface Issuer {
   readonly config: IssuerConfig;
   readonly keys: KeySet;
@@ -61,7 +58,7 @@ export function createVerifier(issuers: readonly IssuerConfig[], deps: VerifierD
   );
   const cache = new TokenCache();
 
-  async function fresh(text: string, digest: string, now: number): Promise<VerifyResult> {
+  async function fresh(text: string, now: number): Promise<VerifyResult> {
     const parsed = parse(text);
     if (!parsed) return no('token_malformed');
     const { header, claims } = parsed;
@@ -84,15 +81,14 @@ export function createVerifier(issuers: readonly IssuerConfig[], deps: VerifierD
     const wrong = claimFault(claims, issuer.config, now / 1000);
     if (wrong) return no(wrong);
     const token = tokenOf(claims, issuer.config);
-    cache.set(digest, token, issuer.keys, found.generation, now);
+    cache.set(text, token, issuer.keys, found.generation, now);
     return { ok: true, token };
   }
 
   return {
     async verify(text, now) {
-      const digest = await digestOf(encoder.encode(text));
-      const token = cache.get(digest, now);
-      return token ? { ok: true, token } : fresh(text, digest, now);
+      const token = cache.get(text, now);
+      return token ? { ok: true, token } : fresh(text, now);
     },
     async ready(now) {
       const states = await Promise.all([...byName.values()].map(({ keys }) => keys.ready(now)));

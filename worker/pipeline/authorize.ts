@@ -1,4 +1,5 @@
-import { digestOf } from '../../core/sha256.ts';
+import { canonical, type Json } from '../../core/canonical.ts';
+import { sha256 } from '../../core/sha256.ts';
 import { log } from '../log.ts';
 import { askerOf, judge } from '../policy/judge.ts';
 import type { PolicyDecision } from '../policy/policy.ts';
@@ -21,8 +22,9 @@ export function authorize({
     const principal = c.get('principal');
     const transport = c.get('transport');
     const request = c.get('request');
-    const { bytes, decision, refusal } = judge(policy, request, askerOf(principal, transport));
-    c.set('decision', { ...decision, input: await digestOf(bytes) });
+    const { input, decision, refusal } = judge(policy, request, askerOf(principal, transport));
+    const digest = sha256(canonical(input as unknown as Json));
+    c.set('decision', { ...decision, input: digest });
     if (decision.reasons.includes('policy_unreadable')) {
       log('policy_unreadable', { request_id: transport.requestId });
     }

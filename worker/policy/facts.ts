@@ -39,14 +39,15 @@ export interface Facts {
 
 export function buildInput(facts: Facts): PolicyInput {
   const { action, operation, resource, path, roles, tenant, resourceTenant, now, country, tls, mfa } = facts;
+  // In the order of canonical JSON, so that nothing is left to sort.
   return {
     action,
+    context: { country, mfa, time: new Date(now).toISOString(), time_ms: now, tls },
+    grant: null,
     operation,
+    resource: `${resource} ${path}`,
+    resource_tenant: resourceTenant,
     roles,
     tenant,
-    resource_tenant: resourceTenant,
-    resource: `${resource} ${path}`,
-    context: { time: new Date(now).toISOString(), time_ms: now, country, tls, mfa },
-    grant: null,
   };
 }

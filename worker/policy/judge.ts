@@ -1,4 +1,3 @@
-import { canonical, type Json } from '../../core/canonical.ts';
 import { parseLogName } from '../../core/names.ts';
 import type { Role } from '../../core/record.ts';
 import type { Principal } from '../auth/principal.ts';
@@ -43,8 +42,6 @@ interface Arrival {
 
 export interface Judgement {
   readonly input: PolicyInput;
-  /** The input's canonical JSON: what was evaluated. */
-  readonly bytes: Uint8Array;
   readonly decision: PolicyDecision;
   /** How the request is refused; absent: it is allowed. */
   readonly refusal?: Problem;
@@ -66,18 +63,9 @@ export function judge(
     ...{ action, operation: id, resource, path, roles, tenant, resourceTenant },
     ...{ now, country, tls, mfa },
   });
-  const bytes = encoder.encode(canonical(input as unknown as Json));
-  const decision = policy.decide(wholeBuffer(bytes));
+  const decision = policy.decide(input);
   const refusal = refusalOf(operation, decision, resourceTenant === tenant) ?? unmet(decision, body);
-  return { input, bytes, decision, ...(refusal ? { refusal } : {}) };
-}
-
-const encoder = new TextEncoder();
-
-/** Bytes as the policy takes them: in a buffer with nothing else in it. */
-function wholeBuffer({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer {
-  const whole = buffer as ArrayBuffer;
-  return whole.byteLength === byteLength ? whole : whole.slice(byteOffset, byteOffset + byteLength);
+  return { input, decision, ...(refusal ? { refusal } : {}) };
 }
 
 function refusalOf(operation: Operation, decision: PolicyDecision, own: boolean): Problem | undefined {

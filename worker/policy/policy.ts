@@ -11,10 +11,7 @@ export interface PolicyDecision {
 }
 
 export interface Policy {
-  /**
-   * Synchronous. Never throws: what cannot be read denies with the one reason `policy_unreadable`.
-   * @param input a value, or the bytes of its JSON in an ArrayBuffer.
-   */
+  /** Synchronous. Never throws: what cannot be read denies with the one reason `policy_unreadable`. */
   decide(input: unknown): PolicyDecision;
 }
 

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 const require = createRequire(import.meta.url);
-const text = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const text = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8');
 
 it('parses and writes YAML as the parser behind it does', () => {
   const yaml = require('./yaml.cjs');
