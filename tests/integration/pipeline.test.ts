@@ -57,6 +57,22 @@ describe('the audit log failing', () => {
     throw new Error('object reset');
   };
 
+  it('ends no request while another record of it is on its way', async () => {
+    bench.mem0 = async () =>
+      Response.json({ results: [{ id: MEMORY, memory: 'tea', user_id: 'globex:bob' }] });
+    const append = bench.append.bind(bench);
+    let calls = 0;
+    // The outcome is refused, and what was to become of the breach is not said: it is sent again.
+    bench.append = (name, entries) => {
+      if (++calls > 1) return append(name, entries);
+      expect(entries.map(({ members }) => members.phase)).toEqual(['outcome', 'event']);
+      return [{ ok: false, code: 'full' }];
+    };
+    const answer = await bench.send(LIST);
+    expect([answer.status, await codeOf(answer)]).toEqual([503, 'audit_unavailable']);
+    expect(bench.records()).toMatchObject([{ phase: 'event', reasons: ['isolation_breach'] }]);
+  });
+
   it.each([
     ['a read', LIST, {}],
     ['a write', '/memories', ADD],

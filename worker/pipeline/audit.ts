@@ -139,8 +139,11 @@ export function audit({
       });
     }
     try {
-      const [receipt] = await Promise.all(entries.map((entry) => append(entry, intent)));
-      if (known.identity && receipt) nameRecord(c, receipt);
+      // All have ended before the request has: nobody would send one again whose batch was lost.
+      const ended = await Promise.allSettled(entries.map((entry) => append(entry, intent)));
+      for (const each of ended) if (each.status === 'rejected') throw each.reason;
+      const [outcome] = ended;
+      if (known.identity && outcome?.status === 'fulfilled') nameRecord(c, outcome.value);
     } catch (error) {
       answerProblem(c, unrecorded(error, known));
       if (intent) nameRecord(c, intent);
