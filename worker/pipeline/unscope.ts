@@ -63,7 +63,7 @@ export function unscope({
         await register(owners, space.tenant, kind, ids);
       }
     }
-    return Response.json(given.value);
+    return c.json(given.value as object);
   };
 }
 
