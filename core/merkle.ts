@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hashBytes, hashHex } from '#digest';
 
 /**
  * Merkle trees as RFC 6962 §2.1 has them, over hashes that somebody else keeps. A hash is 32 bytes. Sizes and
@@ -20,7 +20,7 @@ export function hashLeaf(bytes: Uint8Array): Uint8Array {
   const size = 1 + bytes.length;
   const input = size > leaf.length ? new Uint8Array(size) : leaf.subarray(0, size);
   input.set(bytes, 1);
-  return digest(input);
+  return hashBytes(input);
 }
 
 /** The hash of a text's UTF-8 as a leaf, hex, and how many bytes they are. */
@@ -28,7 +28,7 @@ export function hashText(text: string): { readonly leaf: string; readonly size: 
   // No character takes more than three bytes.
   const input = 1 + 3 * text.length > leaf.length ? new Uint8Array(1 + 3 * text.length) : leaf;
   const { written: size } = encoder.encodeInto(text, input.subarray(1));
-  return { leaf: hash('sha256', input.subarray(0, 1 + size), 'hex'), size };
+  return { leaf: hashHex(input.subarray(0, 1 + size)), size };
 }
 
 const encoder = new TextEncoder();
@@ -40,22 +40,14 @@ const leaf = new Uint8Array(4096);
 export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
   node.set(left, 1);
   node.set(right, 1 + HASH_BYTES);
-  return digest(node);
+  return hashBytes(node);
 }
 
 /** The input of the node that is hashed now. Two are never hashed at a time. */
 const node = Uint8Array.of(NODE_PREFIX, ...new Uint8Array(2 * HASH_BYTES));
 
 /** The root of the tree without leaves: SHA-256 over nothing. */
-export const EMPTY_ROOT: Uint8Array = digest(new Uint8Array());
-
-/** By way of a string of bytes, which is made faster than a Buffer is. */
-function digest(input: Uint8Array): Uint8Array {
-  const text = hash('sha256', input, 'binary');
-  const bytes = new Uint8Array(HASH_BYTES);
-  for (let i = 0; i < HASH_BYTES; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
+export const EMPTY_ROOT: Uint8Array = hashBytes(new Uint8Array());
 
 /** Whether two hashes are the same. */
 export function sameHash(a: Uint8Array, b: Uint8Array): boolean {

@@ -48,5 +48,5 @@ export class TokenCache {
 }
 
 function digest(text: string): string {
-  return sha256(text, 'base64');
+  return sha256(text);
 }
