@@ -1,4 +1,5 @@
 import type { Sql } from './sql.ts';
+import { tablesOf } from './tables.ts';
 
 /**
  * The object's tables. All epochs of a shard are in them, so that recovery after a fork needs no other storage.
@@ -17,61 +18,61 @@ import type { Sql } from './sql.ts';
  * | counter | an open coalescing key                  | append              | until its window closes                         |
  * | recovery | how far the recovery of a fork has come | recovery            | until it is over                                |
  */
-const TABLES = `
-CREATE TABLE IF NOT EXISTS state (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
-  version INTEGER NOT NULL,
-  tenant TEXT NOT NULL,
-  shard INTEGER NOT NULL,
-  epoch INTEGER NOT NULL,
-  size INTEGER NOT NULL,
-  flushed INTEGER NOT NULL,
-  last_time INTEGER NOT NULL,
-  unflushed_bytes INTEGER NOT NULL,
-  held_bytes INTEGER NOT NULL,
-  open_intents INTEGER NOT NULL,
-  fork TEXT
-);
-CREATE TABLE IF NOT EXISTS leaf (
-  epoch INTEGER NOT NULL, idx INTEGER NOT NULL, hash TEXT NOT NULL,
-  PRIMARY KEY (epoch, idx)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tile (
-  epoch INTEGER NOT NULL, level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL,
-  PRIMARY KEY (epoch, level, idx)
-);
-CREATE TABLE IF NOT EXISTS checkpoint (
-  epoch INTEGER PRIMARY KEY, size INTEGER NOT NULL, root TEXT NOT NULL, note TEXT NOT NULL, signed INTEGER NOT NULL,
-  kept INTEGER NOT NULL, quiet INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS signer (
-  one INTEGER PRIMARY KEY CHECK (one = 1), key TEXT NOT NULL, epoch INTEGER NOT NULL, since INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS record (
-  epoch INTEGER NOT NULL, idx INTEGER NOT NULL, time INTEGER NOT NULL, size INTEGER NOT NULL, text TEXT NOT NULL,
-  PRIMARY KEY (epoch, idx)
-);
-CREATE TABLE IF NOT EXISTS key (
-  name TEXT PRIMARY KEY, digest TEXT NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, leaf TEXT NOT NULL,
-  expires INTEGER NOT NULL, conflicted INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS key_expires ON key (expires);
-CREATE TABLE IF NOT EXISTS intent (
-  request_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, due INTEGER NOT NULL,
-  orphaned INTEGER NOT NULL, members TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS intent_due ON intent (due);
-CREATE TABLE IF NOT EXISTS counter (
-  key TEXT PRIMARY KEY, window_end INTEGER NOT NULL, count INTEGER NOT NULL,
-  epoch INTEGER NOT NULL, idx INTEGER NOT NULL, leaf TEXT NOT NULL, members TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS counter_end ON counter (window_end);
-CREATE TABLE IF NOT EXISTS recovery (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
-  cause TEXT NOT NULL, epoch INTEGER NOT NULL, last INTEGER NOT NULL,
-  taking INTEGER NOT NULL, start INTEGER NOT NULL, next INTEGER NOT NULL, lacks INTEGER
-);
-`;
+const makeTables = tablesOf([
+  `CREATE TABLE IF NOT EXISTS state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    shard INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    flushed INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    unflushed_bytes INTEGER NOT NULL,
+    held_bytes INTEGER NOT NULL,
+    open_intents INTEGER NOT NULL,
+    fork TEXT
+  )`,
+  `CREATE TABLE IF NOT EXISTS leaf (
+    epoch INTEGER NOT NULL, idx INTEGER NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (epoch, idx)
+  ) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS tile (
+    epoch INTEGER NOT NULL, level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL,
+    PRIMARY KEY (epoch, level, idx)
+  )`,
+  `CREATE TABLE IF NOT EXISTS checkpoint (
+    epoch INTEGER PRIMARY KEY, size INTEGER NOT NULL, root TEXT NOT NULL, note TEXT NOT NULL, signed INTEGER NOT NULL,
+    kept INTEGER NOT NULL, quiet INTEGER NOT NULL
+  )`,
+  `CREATE TABLE IF NOT EXISTS signer (
+    one INTEGER PRIMARY KEY CHECK (one = 1), key TEXT NOT NULL, epoch INTEGER NOT NULL, since INTEGER NOT NULL
+  )`,
+  `CREATE TABLE IF NOT EXISTS record (
+    epoch INTEGER NOT NULL, idx INTEGER NOT NULL, time INTEGER NOT NULL, size INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (epoch, idx)
+  )`,
+  `CREATE TABLE IF NOT EXISTS key (
+    name TEXT PRIMARY KEY, digest TEXT NOT NULL, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, leaf TEXT NOT NULL,
+    expires INTEGER NOT NULL, conflicted INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID`,
+  'CREATE INDEX IF NOT EXISTS key_expires ON key (expires)',
+  `CREATE TABLE IF NOT EXISTS intent (
+    request_id TEXT PRIMARY KEY, epoch INTEGER NOT NULL, idx INTEGER NOT NULL, due INTEGER NOT NULL,
+    orphaned INTEGER NOT NULL, members TEXT NOT NULL
+  ) WITHOUT ROWID`,
+  'CREATE INDEX IF NOT EXISTS intent_due ON intent (due)',
+  `CREATE TABLE IF NOT EXISTS counter (
+    key TEXT PRIMARY KEY, window_end INTEGER NOT NULL, count INTEGER NOT NULL,
+    epoch INTEGER NOT NULL, idx INTEGER NOT NULL, leaf TEXT NOT NULL, members TEXT NOT NULL
+  ) WITHOUT ROWID`,
+  'CREATE INDEX IF NOT EXISTS counter_end ON counter (window_end)',
+  `CREATE TABLE IF NOT EXISTS recovery (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    cause TEXT NOT NULL, epoch INTEGER NOT NULL, last INTEGER NOT NULL,
+    taking INTEGER NOT NULL, start INTEGER NOT NULL, next INTEGER NOT NULL, lacks INTEGER
+  )`,
+]);
 
 /** 1 had every leaf hash in `leaf` for good. What it left behind is packed into tiles in turns (duties.ts). */
 const VERSION = 2;
@@ -113,7 +114,7 @@ type StateRow = {
  * @throws Error when the storage was written by a version that this one does not know.
  */
 export function loadState(sql: Sql, name: { tenant: string; shard: number }): State {
-  for (const statement of TABLES.split(';')) if (statement.trim() !== '') sql.exec(statement);
+  makeTables(sql);
   const [row] = sql.exec<StateRow>('SELECT * FROM state');
   if (!row) {
     sql.exec(

@@ -1,5 +1,6 @@
 import type { SealedValue } from '../../core/personal.ts';
 import type { Sql } from '../audit-log/sql.ts';
+import { tablesOf } from '../audit-log/tables.ts';
 
 /**
  * One object's part of a tenant's vault: tokens, and the values that they stand for, encrypted. Pure and synchronous; it
@@ -7,7 +8,7 @@ import type { Sql } from '../audit-log/sql.ts';
  */
 export type VaultRow = { token: string; lookup: string; kid: string; jwe: string };
 
-const TABLES = [
+const makeTables = tablesOf([
   `CREATE TABLE IF NOT EXISTS personal (
     token TEXT NOT NULL PRIMARY KEY, lookup TEXT NOT NULL UNIQUE, kid TEXT NOT NULL, jwe TEXT NOT NULL,
     copied INTEGER NOT NULL DEFAULT 0
@@ -17,7 +18,7 @@ const TABLES = [
   // Tokens whose copy has to go.
   'CREATE TABLE IF NOT EXISTS erased (token TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID',
   'CREATE TABLE IF NOT EXISTS owner (one INTEGER PRIMARY KEY CHECK (one = 1), tenant TEXT NOT NULL) STRICT',
-];
+]);
 
 /** The platform binds at most 100 parameters to a statement. */
 const CHUNK = 90;
@@ -27,9 +28,7 @@ export class Vault {
 
   constructor(sql: Sql) {
     this.#sql = sql;
-    sql.transaction(() => {
-      for (const table of TABLES) sql.exec(table);
-    });
+    makeTables(sql);
   }
 
   /** Whose vault this is; `undefined` while it holds nothing. */
