@@ -26,7 +26,9 @@ function readManifest() {
 }
 
 /** Every version is pinned, so an install is complete when each package is there in exactly that version. */
-function isInstalled(name, version) {
+function isInstalled(name, pin) {
+  // A package under another name than its own is pinned as `npm:name@version`.
+  const version = pin.split('@').at(-1);
   try {
     return readJson(modules, name, 'package.json').version === version;
   } catch {

@@ -32,7 +32,9 @@ async function pinned(): Promise<{ [name: string]: string }> {
   const { dependencies, devDependencies } = JSON.parse(await readFile(MANIFEST, 'utf8'));
   return { ...dependencies, ...devDependencies };
 }
-async function install(name: string, version: string): Promise<void> {
+/** `pin` is a version, or that of a package which is here under another name: `npm:name@version`. */
+async function install(name: string, pin: string): Promise<void> {
+  const { version } = /(?<version>[^@]+)$/.exec(pin)!.groups!;
   await mkdir(join(root, 'node_modules', name), { recursive: true });
   await writeFile(join(root, 'node_modules', name, 'package.json'), JSON.stringify({ version }));
 }
@@ -86,6 +88,13 @@ test('one package missing, and one in another version', async () => {
   await install('jose', '0.0.1');
   expect(await run()).toEqual(
     refused('Not installed, or not in the version that package.json names: hono, jose. Run `npm ci` first.'),
+  );
+});
+
+test('a package under another name than its own, in another version', async () => {
+  await install('yaml1', 'npm:yaml@1.10.2');
+  expect(await run()).toEqual(
+    refused('Not installed, or not in the version that package.json names: yaml1. Run `npm ci` first.'),
   );
 });
 
