@@ -11,3 +11,8 @@ export function sha256(text: string): string {
   const { written } = encoder.encodeInto(text, kept);
   return hashHex(kept.subarray(0, written));
 }
+
+/** The first byte of that, for whoever spreads texts over a few places. */
+export function firstByte(text: string): number {
+  return Number.parseInt(sha256(text).slice(0, 2), 16);
+}

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { OWNER_SHARDS } from '../../core/names.ts';
+import { firstByte } from '../../core/sha256.ts';
 
 /** The shard of the tenant's OwnerIndex that knows an id: the first byte of its SHA-256, modulo the shards. */
 export function ownerShard(id: string): number {
-  return createHash('sha256').update(id).digest()[0]! % OWNER_SHARDS;
+  return firstByte(id) % OWNER_SHARDS;
 }
 
 /** The ids by shard, in the order given; a shard with none has no entry. */

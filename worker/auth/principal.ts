@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { TENANT_ID } from '../../core/names.ts';
 import type { Role } from '../../core/record.ts';
+import { sha256 } from '../../core/sha256.ts';
 import type { VerifiedToken } from './claims.ts';
 
 /** Who calls, in which tenant, with which roles: what a verified token grants, narrowed by the request. */
@@ -98,5 +98,5 @@ function no(reason: NarrowFault, identity?: Principal): Narrowed {
 
 /** The name of an actor's gate; NUL is in neither part. */
 export function actorHash(issuer: string, subject: string): string {
-  return createHash('sha256').update(`${issuer}\0${subject}`).digest('hex');
+  return sha256(`${issuer}\0${subject}`);
 }
