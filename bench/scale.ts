@@ -23,7 +23,7 @@ export interface ScaleOptions {
 
 const ACTIVE = 32;
 /** So few that each comes several times in a round: gates that are closed in between would hide what is looked for. */
-const ACTORS = 256;
+const ASKING = 256;
 const CONNECTIONS = 32;
 /** Two figures are held against each other that lie far apart in time: more rounds than for figures taken in turns. */
 const TIMES = 3;
@@ -45,14 +45,14 @@ export async function measureScale(io: Io, signal: AbortSignal, options: ScaleOp
 
 async function withTenants(world: World, io: Io, options: ScaleOptions): Promise<Scale[]> {
   const { tenants } = options;
-  const active = await tokensOf(world, ACTORS, (i) => i % ACTIVE);
+  const active = await tokensOf(world, ASKING, (i) => i % ACTIVE);
   const few = await ratioOf(world, io, options, active);
   const all = await tokensOf(world, tenants, (i) => i);
   const spread = await ratioOf(world, io, { ...options, seldom: true }, all);
   // To exist is to lie in storage: what was asked last is still being closed, minutes later, and nobody asks it again.
   await world.pause(async () => {});
   await allSigned(world, io);
-  const among = await ratioOf(world, io, options, await tokensOf(world, ACTORS, (i) => i % ACTIVE));
+  const among = await ratioOf(world, io, options, await tokensOf(world, ASKING, (i) => i % ACTIVE));
   return [
     { name: 'tenants', size: tenants, ratio: among, beside: among / few },
     { name: 'spread', size: tenants, ratio: spread, beside: spread / few },
@@ -81,11 +81,11 @@ async function withRecords(
   options: ScaleOptions,
 ): Promise<Scale[]> {
   const { records } = options;
-  const tokens = await tokensOf(world, ACTORS, () => 0);
+  const tokens = await tokensOf(world, ASKING, () => 0);
   const empty = await ratioOf(world, io, options, tokens);
   await world.pause(() => fill(world, io, signal, records));
   await allSigned(world, io);
-  const long = await ratioOf(world, io, options, await tokensOf(world, ACTORS, () => 0));
+  const long = await ratioOf(world, io, options, await tokensOf(world, ASKING, () => 0));
   return [{ name: 'records', size: records, ratio: long, beside: long / empty }];
 }
 
