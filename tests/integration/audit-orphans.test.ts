@@ -188,10 +188,12 @@ describe('the gateway, killed in the middle of a change', () => {
     // A call wakes the log's object, as any traffic would.
     await rig.call('GET', '/governance/v1/whoami', token);
     const mine = (listed: readonly Judged[]) => listed.find(({ actor }) => actor === 'victim');
-    await rig.recorded((all) =>
-      all.some(({ actor, phase }) => actor?.sub === 'victim' && phase === 'intent'),
-    );
+    const isIntent = ({ actor, phase }: Awaited<ReturnType<Rig['records']>>[number]) =>
+      actor?.sub === 'victim' && phase === 'intent';
+    await rig.recorded((all) => all.some(isIntent));
     expect(mine((await orphans()).listed)).toBeUndefined();
+    const { time } = (await rig.records()).find(isIntent)!;
+    await new Promise((resolve) => setTimeout(resolve, time + 1010 - Date.now()));
     expect(mine((await orphans({ ORPHAN_AFTER_MS: '1000' })).listed)).toMatchObject({
       state: 'open',
       ids: expect.arrayContaining([id]),
