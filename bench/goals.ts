@@ -98,7 +98,8 @@ export const GOALS: readonly Goal[] = [
   most('P6', 'offline verification of 1,000,000 records', 's', 10, (results) => verified(results)?.seconds),
   most('P6', 'memory of it', 'MB', 300, (results) => megabytes(verified(results)?.residentBytes)),
   most('P7', 'bundle, gzip', 'KiB', 400, ({ build }) => build && build.gzipBytes / 1024),
-  most('P7', 'startup', 'ms', 50, ({ build }) => build?.startupMs.median),
+  most('P7', 'startup, before the first request', 'ms', 50, ({ build }) => build?.evaluatedMs.median),
+  most('P7', 'startup, with the first request', 'ms', 50, ({ build }) => build?.startupMs.median),
   most(
     'P8',
     'a read with all tenants existing, 32 active',

@@ -25,11 +25,12 @@ export interface Setting<T> {
 
 const setting = <T>(row: Setting<T>): Setting<T> => row;
 
+const wholeNumber = z.pipe(
+  z.string().check(z.regex(/^\d{1,15}$/, 'is not a whole number')),
+  z.transform(Number),
+);
 const integer = (min: number, max: number) =>
-  z.pipe(
-    z.pipe(z.string().check(z.regex(/^\d{1,15}$/, 'is not a whole number')), z.transform(Number)),
-    z.number().check(z.minimum(min, `is below ${min}`), z.maximum(max, `is above ${max}`)),
-  );
+  z.pipe(wholeNumber, z.number().check(z.minimum(min, `is below ${min}`), z.maximum(max, `is above ${max}`)));
 const choice = <const V extends readonly [string, ...string[]]>(values: V) =>
   z.pipe(z.string(), z.enum(values, `is none of ${values.join(', ')}`));
 const yesNo = z.pipe(

@@ -2,24 +2,30 @@ import * as z from 'zod/mini';
 import { TEXT_CONTROL } from '../json.ts';
 import type { Reason } from '../reasons.ts';
 
-// Each is built once, when it is first needed: all of them together were a fifth of the start. Every object is strict, so an
-// unknown key is refused and a pointer never holds a client's word. Ids, metadata and filters are only required to be there
-// or not: their own files check them.
+// Each body is built once, when it is first needed, and its members with it: all of them together were a fifth of the start.
+// Every object is strict, so an unknown key is refused and a pointer never holds a client's word. Ids, metadata and filters
+// are only required to be there or not: their own files check them.
 
 export const reason = (name: Reason): Reason => name;
-export const TEXT = z.string().check(
-  z.minLength(1),
-  z.refine((value) => !TEXT_CONTROL.test(value), reason('control_character')),
-);
-const entityIds = {
+export const text = () =>
+  z.string().check(
+    z.minLength(1),
+    z.refine((value) => !TEXT_CONTROL.test(value), reason('control_character')),
+  );
+const entityIds = () => ({
   user_id: z.optional(z.string()),
   agent_id: z.optional(z.string()),
   run_id: z.optional(z.string()),
-};
-export const METADATA = z.optional(z.unknown());
-export const DATE = z.string().check(z.refine(isDate, reason('not_a_date')));
+});
+export const metadata = () => z.optional(z.unknown());
+export const date = () => z.string().check(z.refine(isDate, reason('not_a_date')));
 
-export const ROLE = z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, reason('not_a_role')));
+/** A message, in either dialect. */
+export const message = () =>
+  z.strictObject({
+    role: z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, reason('not_a_role'))),
+    content: text(),
+  });
 
 /** At most this many messages in one addition. */
 const MAX_MESSAGES = 1000;
@@ -27,28 +33,21 @@ const MAX_MESSAGES = 1000;
 /** POST /memories. */
 export const ADD = z.lazy(() =>
   z.strictObject({
-    ...entityIds,
-    messages: z
-      .array(
-        z.strictObject({
-          role: ROLE,
-          content: TEXT,
-        }),
-      )
-      .check(z.minLength(1), z.maxLength(MAX_MESSAGES)),
-    metadata: METADATA,
-    expiration_date: z.optional(DATE),
+    ...entityIds(),
+    messages: z.array(message()).check(z.minLength(1), z.maxLength(MAX_MESSAGES)),
+    metadata: metadata(),
+    expiration_date: z.optional(date()),
     infer: z.optional(z.boolean()),
     memory_type: z.optional(z.literal('procedural_memory')),
-    prompt: z.optional(TEXT),
+    prompt: z.optional(text()),
   }),
 );
 
 /** POST /search. */
 export const SEARCH = z.lazy(() =>
   z.strictObject({
-    ...entityIds,
-    query: TEXT,
+    ...entityIds(),
+    query: text(),
     filters: z.optional(z.unknown()),
     top_k: z.optional(z.int().check(z.minimum(0), z.maximum(1000))),
     threshold: z.optional(z.number().check(z.minimum(0), z.maximum(1))),
@@ -61,9 +60,9 @@ export const SEARCH = z.lazy(() =>
 export const UPDATE = z.lazy(() =>
   z
     .strictObject({
-      text: z.optional(TEXT),
-      metadata: METADATA,
-      expiration_date: z.optional(z.nullable(DATE)),
+      text: z.optional(text()),
+      metadata: metadata(),
+      expiration_date: z.optional(z.nullable(date())),
     })
     .check(z.refine((body) => Object.keys(body).length > 0, reason('nothing_to_change'))),
 );
