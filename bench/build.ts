@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -40,9 +40,8 @@ export default { fetch: () => new Response(typeof gateway.fetch) };
 /** Weighs the bundle, and starts it as often as there are rounds, each time beside the null proxy. */
 export async function measureBuild(io: Io, rounds: number, signal: AbortSignal): Promise<Build> {
   io.note('The bundle, and its start');
-  const { dir, config } = await bundle();
-  const names = (await readdir(dir)).filter((name) => /\.(js|wasm|bin|html|txt)$/.test(name));
-  const modules = await Promise.all(names.map((name) => readFile(join(dir, name))));
+  const { dir, modules, config } = await bundle();
+  const contents = await Promise.all(modules.map((name) => readFile(join(dir, name))));
   const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
   const startups: number[] = [];
   const evaluations: number[] = [];
@@ -60,7 +59,7 @@ export async function measureBuild(io: Io, rounds: number, signal: AbortSignal):
         startBare({
           ...{ name: 'the evaluated bundle', source: EVALUATED, upstream: upstream.ready.url, folder },
           objects: config.objects,
-          beside: names.map((name) => ({ name: `gateway/${name}`, path: join(dir, name) })),
+          beside: modules.map((name) => ({ name: `gateway/${name}`, path: join(dir, name) })),
         }),
       );
       evaluations.push(evaluated - proxy);
@@ -69,8 +68,8 @@ export async function measureBuild(io: Io, rounds: number, signal: AbortSignal):
     await upstream.stop();
   }
   return {
-    bytes: sum(modules.map((bytes) => bytes.length)),
-    gzipBytes: sum(modules.map((bytes) => gzipSync(bytes).length)),
+    bytes: sum(contents.map((bytes) => bytes.length)),
+    gzipBytes: sum(contents.map((bytes) => gzipSync(bytes).length)),
     startupMs: spread(startups),
     evaluatedMs: spread(evaluations),
   };

@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { type Exit, startChild } from './child.ts';
 import { choosePort } from './ports.ts';
@@ -49,17 +49,15 @@ export async function startWorkerd({
   inspectorPort,
   ...options
 }: WorkerdOptions): Promise<Workerd> {
-  const { dir, config } = await bundle(project, tenants);
+  const { dir, modules, config } = await bundle(project, tenants);
   const port = await choosePort(options.port);
   const folder = resolve(persistDir);
   const storageDir = join(folder, 'objects');
   await mkdir(storageDir, { recursive: true, mode: 0o700 });
-  const names = (await readdir(dir)).filter((name) => /\.(js|wasm|bin|html|txt)$/.test(name));
-  names.sort((a, b) => Number(b === 'index.js') - Number(a === 'index.js'));
-  const modules = names.map((name) => ({ name, path: relative(folder, join(dir, name)) }));
+  const placed = modules.map((name) => ({ name, path: relative(folder, join(dir, name)) }));
   const file = join(folder, 'workerd.capnp');
   // The settings in it are secrets.
-  await writeFile(file, workerdConfig({ config, modules, env, port, storageDir }), { mode: 0o600 });
+  await writeFile(file, workerdConfig({ config, modules: placed, env, port, storageDir }), { mode: 0o600 });
 
   const inspector = inspectorPort === undefined ? [] : [`--inspector-addr=127.0.0.1:${inspectorPort}`];
   const child = startChild({

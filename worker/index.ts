@@ -1,4 +1,5 @@
 import tenants from '#tenants';
+import openapi from '../docs/openapi.json?raw';
 import { ActorGateObject } from '../durable-objects/actor-gate/actor-gate.ts';
 import { AuditLogObject } from '../durable-objects/audit-log/audit-log.ts';
 import { OwnerIndexObject } from '../durable-objects/owner-index/owner-index.ts';
@@ -56,7 +57,7 @@ function appFor(env: Env): App {
   if (built?.env !== env) {
     const { config, silos } = readDeployed(tenants, env as unknown as Settings);
     const parts = buildParts(config, silos, env);
-    built = { env, app: createApp(parts, handlers(parts, probes(parts, env))) };
+    built = { env, app: createApp(parts, handlers(parts, probes(parts, env), openapi)) };
   }
   return built.app;
 }

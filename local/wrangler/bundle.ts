@@ -22,6 +22,8 @@ export interface WorkerConfig {
 export interface Bundle {
   /** Holds `index.js` and the modules that it imports. */
   readonly dir: string;
+  /** The names of these modules, `index.js` first. */
+  readonly modules: readonly string[];
   readonly config: WorkerConfig;
 }
 
@@ -33,6 +35,7 @@ const SOURCES = [
   'worker',
   'policies',
   'config',
+  'docs/openapi.json',
   'src',
   'wrangler.toml',
   'package.json',
@@ -64,7 +67,9 @@ export async function bundle(project: string = ROOT, tenants: string = DEV_TENAN
     }
     await removeStale(cache, dir);
   }
-  return { dir, config: JSON.parse(await readFile(join(dir, CONFIG), 'utf8')) as WorkerConfig };
+  const modules = (await readdir(dir)).filter((name) => name !== CONFIG && /\.(js|wasm|json)$/.test(name));
+  modules.sort((a, b) => Number(b === 'index.js') - Number(a === 'index.js'));
+  return { dir, modules, config: JSON.parse(await readFile(join(dir, CONFIG), 'utf8')) as WorkerConfig };
 }
 
 /** A profile wants the names and places of functions; `WORKER_BUNDLE=readable` keeps them. */

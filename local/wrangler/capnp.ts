@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import type { WorkerConfig } from './bundle.ts';
 
 export interface WorkerdSettings {
@@ -50,8 +51,15 @@ const worker :Workerd.Worker = (
 `;
 }
 
+const KINDS: { readonly [extension: string]: string } = {
+  '.js': 'esModule',
+  '.wasm': 'wasm',
+  '.json': 'text',
+};
+
 function module({ name, path }: { readonly name: string; readonly path: string }): string {
-  const kind = name.endsWith('.wasm') ? 'wasm' : name.endsWith('.js') ? 'esModule' : 'data';
+  const kind = KINDS[extname(name)];
+  if (kind === undefined) throw new Error(`no kind of module is known for ${name}`);
   return `(name = ${text(name)}, ${kind} = embed ${text(path)})`;
 }
 

@@ -141,7 +141,7 @@ export class Bench {
       owners: { register: async () => undefined, owned: async () => false, detail: async () => undefined },
       homes: { of: (tenant) => ({ space: pooled(tenant), kind: 'oss', upstream }) },
     };
-    return { app: createApp(parts, handlers(parts, [])), inflight, bodies };
+    return { app: createApp(parts, handlers(parts, [], '')), inflight, bodies };
   }
 
   async send(path: string, options: Sent = {}): Promise<Response> {
