@@ -1,6 +1,6 @@
 import type { Io } from '../scripts/lib/command.ts';
 import { type Admitted, type Cell, measureCell } from './measure.ts';
-import type { Scenario } from './scenarios.ts';
+import { ACTORS_EACH, type Scenario } from './scenarios.ts';
 import { WINDOW_MS, type World } from './world/world.ts';
 
 export interface CellsOptions {
@@ -15,9 +15,6 @@ export interface CellsOptions {
 
 /** How long the last window's record may take to reach Postgres after the window is over. */
 const SETTLE_MS = 30_000;
-
-/** Actors for each connection, of a scenario's: more would come so seldom that workerd closes their gates. */
-const ACTORS_EACH = 100;
 
 /** Every scenario at every number of connections; `fault` says why those that share records count for nothing. */
 export async function measureCells(

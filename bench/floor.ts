@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Io } from '../scripts/lib/command.ts';
 import { startGenerator } from './load/generator.ts';
 import type { Floor } from './parts.ts';
-import { ACTORS, CONNECTIONS, SCENARIOS } from './scenarios.ts';
+import { ACTORS, ACTORS_EACH, SCENARIOS } from './scenarios.ts';
 import { spread } from './stats.ts';
 import { startBare } from './world/bare.ts';
 import { forkScript } from './world/fork.ts';
@@ -12,7 +12,7 @@ import { cpuMs, inGroup, pin } from './world/processes.ts';
 
 /**
  * What the platform takes for what governance cannot do without, each step with those before it, but for the last three,
- * of which a request takes one. The path's first segment says how far a request goes.
+ * of which a request takes one. The path's first segment says how far a request goes, and how many actors there are.
  */
 const STEPS = ['null', 'whole', 'object', 'append', 'apart', 'afresh'] as const;
 const TEXTS: { readonly [S in (typeof STEPS)[number]]: string } = {
@@ -44,7 +44,7 @@ export class Log extends DurableObject {
 }
 const TEXT = 'x'.repeat(700);
 const STEPS = ${JSON.stringify(STEPS)};
-let open, count = 0;
+let open, count = 0, underWay = 0;
 function append(env, ctx) {
   const { promise, resolve } = Promise.withResolvers();
   // Not for its time: a request that waits for nothing of its own is taken for one that hangs.
@@ -53,7 +53,8 @@ function append(env, ctx) {
   if (open) { open.push(settle); return promise; }
   const mine = (open = [settle]);
   ctx.waitUntil((async () => {
-    await new Promise((done) => setTimeout(done));
+    // Who is alone has nobody to wait for.
+    if (underWay > 1) await new Promise((done) => setTimeout(done));
     open = undefined;
     const answers = await env.LOG.getByName('log').append(mine.map(() => TEXT));
     mine.forEach((each, i) => each(answers[i]));
@@ -63,15 +64,20 @@ function append(env, ctx) {
 export default {
   async fetch(request, env, ctx) {
     const { pathname } = new URL(request.url);
-    const [, step] = pathname.split('/', 2);
+    const [, first] = pathname.split('/', 2);
+    const [step, actors] = first.split(':');
     const far = STEPS.indexOf(step);
-    const url = env.UPSTREAM + pathname.slice(1 + step.length);
+    if (step === 'append') underWay++;
+    const url = env.UPSTREAM + pathname.slice(1 + first.length);
     if (far === 0) return fetch(url, request);
-    const id = step === 'afresh' ? 'new' + count++ : String(count++ % ${ACTORS});
+    const id = step === 'afresh' ? 'new' + count++ : String(count++ % actors);
     if (far >= 2) await env.GATE.getByName(id).admit({ id, kind: 'request', limit: 9, windowMs: 9, weight: 1 });
     const answer = await fetch(url, request);
     const text = await answer.text();
-    if (step === 'append') await append(env, ctx);
+    if (step === 'append') {
+      await append(env, ctx);
+      underWay--;
+    }
     if (step === 'apart' || step === 'afresh') await env.LOG.getByName(id).append([TEXT]);
     return new Response(text, answer);
   },
@@ -83,7 +89,20 @@ const OBJECTS = [
   { binding: 'LOG', className: 'Log', sqlite: true },
 ];
 
-/** Measures each step in turns, as a multiple of the first in the same round. */
+/** New objects in a stretch: each is open for 10 to 20 s with three files, of which a process may have some 20,000. */
+const MOST_AFRESH = 500;
+
+/** One for latency, the others for what requests cost. */
+const CONNECTIONS = [1, 32, 128];
+
+interface Cost {
+  readonly cpuUs: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Measures each step in turns, beside the first in the same round. */
 export async function measureFloor(
   io: Io,
   signal: AbortSignal,
@@ -109,32 +128,47 @@ export async function measureFloor(
     parts.unshift(worker);
     const pid = inGroup(worker.pid, 'workerd');
     pin(pid, 'measured');
-    const cost = async (step: string, connections: number, durationMs: number, most?: number) => {
+    const cost = async (
+      step: (typeof STEPS)[number],
+      connections: number,
+      durationMs: number,
+      requests = Number.POSITIVE_INFINITY,
+    ): Promise<Cost> => {
       signal.throwIfAborted();
       const { shot } = SCENARIOS.find(({ name }) => name === 'read')!;
+      const actors = Math.min(ACTORS, ACTORS_EACH * connections);
+      const most = Math.min(requests, step === 'afresh' ? MOST_AFRESH : requests);
       const before = cpuMs(pid);
-      const { answered, statuses } = await generator.run({
-        ...{ port: worker.port, tokens: [], connections, durationMs, ...(most ? { most } : {}) },
-        shot: { ...shot, path: `/${step}${shot.path}` },
+      const { answered, statuses, latency } = await generator.run({
+        ...{ port: worker.port, tokens: [], connections, durationMs },
+        ...(most === Number.POSITIVE_INFINITY ? {} : { most }),
+        shot: { ...shot, path: `/${step}:${actors}${shot.path}` },
       });
-      if (statuses['200'] !== answered) throw new Error(`the floor failed: ${JSON.stringify(statuses)}`);
-      return ((cpuMs(pid) - before) / answered) * 1000;
+      if (statuses['200'] !== answered) {
+        throw new Error(`the floor failed where it ${TEXTS[step]}: ${JSON.stringify(statuses)}`);
+      }
+      const { p50, p99 } = latency;
+      return { cpuUs: ((cpuMs(pid) - before) / answered) * 1000, p50, p99 };
     };
     const floors: Floor[] = [];
-    for (const connections of CONNECTIONS.filter((each) => each >= 32)) {
+    for (const connections of CONNECTIONS) {
       for (const step of STEPS) await cost(step, connections, 60_000, 3 * ACTORS);
-      const all: number[][] = [];
+      const all: Cost[][] = [];
       for (let i = 0; i < rounds; i++) {
-        const round: number[] = [];
+        const round: Cost[] = [];
         for (const step of STEPS) round.push(await cost(step, connections, roundMs));
         all.push(round);
       }
+      const over = (of: (cost: Cost, first: Cost) => number, at: number) =>
+        spread(all.map((round) => of(round[at]!, round[0]!)));
       floors.push(
         ...STEPS.map((step, at) => ({
           text: TEXTS[step],
           connections,
-          cpuUs: spread(all.map((round) => round[at]!)),
-          ratio: spread(all.map((round) => round[at]! / round[0]!)),
+          cpuUs: over(({ cpuUs }) => cpuUs, at),
+          ratio: over(({ cpuUs }, first) => cpuUs / first.cpuUs, at),
+          addedP50: over(({ p50 }, first) => p50 - first.p50, at),
+          addedP99: over(({ p99 }, first) => p99 - first.p99, at),
         })),
       );
     }

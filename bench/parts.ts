@@ -48,4 +48,7 @@ export interface Floor {
   readonly cpuUs: Spread;
   /** As a multiple of forwarding alone. */
   readonly ratio: Spread;
+  /** Milliseconds above those of forwarding alone. */
+  readonly addedP50: Spread;
+  readonly addedP99: Spread;
 }

@@ -4,6 +4,8 @@ import type { Shot } from './load/types.ts';
 
 export const TENANT = 'acme';
 export const ACTORS = 1000;
+/** Of them, for each connection: more would come so seldom that workerd closes their gates. */
+export const ACTORS_EACH = 100;
 /** Requests that an admin may make in a window. All others may make more than the bench can. */
 export const LOW_LIMIT = 20;
 /** Of the limited scenario: so few that their limit is reached in the warm-up. */

@@ -86,10 +86,11 @@ export function describe({ lines, floor, micro, build, verification, sink, scale
     lines.length > 0 ? table(lines) : [],
     floor
       ? align([
-          ['the floor: a Worker that', 'conn', 'µs CPU', '× null (min–max)'],
-          ...floor.map(({ text, connections, cpuUs, ratio }) => [
+          ['the floor: a Worker that', 'conn', 'µs CPU', '× null (min–max)', '+p50 ms', '+p99'],
+          ...floor.map(({ text, connections, cpuUs, ratio, addedP50, addedP99 }) => [
             ...[text, String(connections), cpuUs.median.toFixed(0)],
             `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`,
+            ...[addedP50.median.toFixed(2), addedP99.median.toFixed(2)],
           ]),
         ])
       : [],
