@@ -6,7 +6,11 @@ import type { Decision } from '../core/record.ts';
  */
 export const PROBLEMS = {
   invalid_target: [400, 'The request target is not acceptable', 'Send a plain, once-encoded path.'],
-  invalid_header: [400, 'A request header is not acceptable', undefined],
+  invalid_header: [
+    400,
+    'A request header is not acceptable',
+    'X-Tenant-Id is one tenant id and X-User-Role one role, each sent once.',
+  ],
   invalid_query: [400, 'The query is not acceptable', undefined],
   invalid_body: [400, 'The body is not acceptable', undefined],
   tenant_required: [

@@ -240,6 +240,22 @@ describe('bodies', () => {
     expect(answer.status).toBe(400);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'invalid_body', detail: expect.any(String) });
   });
+
+  it.each([
+    ['a body', '/memories', '{', 'The body is not JSON.'],
+    [
+      'a member',
+      '/memories',
+      '{"__proto__":1}',
+      'No member may be called __proto__, constructor or prototype.',
+    ],
+    ['a text', '/memories', '["a\\u0000"]', 'A text holds U+0000, which cannot be stored.'],
+    ['a query', '/memories?a=1&a=2', '{}', 'A parameter is there twice.'],
+  ])('says what is wrong with %s', async (_what, target, body, detail) => {
+    const answer = await send('POST', target, [JSON_TYPE], body);
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.body)).toMatchObject({ detail });
+  });
 });
 
 describe('what a refusal leaves behind', () => {

@@ -1,8 +1,5 @@
 import { type ScanFault, scanJson } from './json-scan.ts';
 
-/** Why a body is not acceptable JSON. */
-export type JsonFault = ScanFault | 'empty' | 'byte_order_mark' | 'not_utf8' | 'syntax';
-
 export interface JsonLimits {
   /** Containers inside each other. */
   readonly depth: number;
@@ -11,6 +8,24 @@ export interface JsonLimits {
 }
 
 export const JSON_LIMITS: JsonLimits = { depth: 32, nodes: 50_000 };
+
+/** Why a body is not acceptable JSON. */
+export type JsonFault = ScanFault | 'empty' | 'byte_order_mark' | 'not_utf8' | 'syntax';
+
+/** The same, as the caller reads it. */
+export const JSON_FAULTS: { readonly [F in JsonFault]: string } = {
+  empty: 'There is no body, and this operation needs one.',
+  byte_order_mark: 'The body begins with a byte order mark; leave it out.',
+  not_utf8: 'The body is not UTF-8.',
+  syntax: 'The body is not JSON.',
+  too_deep: `Objects and lists may stand in one another ${JSON_LIMITS.depth} deep.`,
+  too_many_values: `A body has at most ${JSON_LIMITS.nodes} values.`,
+  duplicate_name: 'An object has two members of one name.',
+  forbidden_name: 'No member may be called __proto__, constructor or prototype.',
+  lone_surrogate: 'A text holds half a surrogate pair, which is no character.',
+  nul_character: 'A text holds U+0000, which cannot be stored.',
+  number_out_of_range: 'A number is beyond what a double can hold; send it as a text.',
+};
 
 export type ParsedJson =
   | { readonly ok: true; readonly value: unknown }

@@ -12,6 +12,19 @@ export type QueryFault =
   | 'control_character'
   | 'duplicate_parameter';
 
+/** The same, as the caller reads it. */
+export const QUERY_FAULTS: { readonly [F in QueryFault]: string } = {
+  query_too_long: 'The query is longer than 8,192 characters.',
+  too_many_parameters: 'The query has more than 50 parameters.',
+  empty_parameter: 'Between two & there is no parameter, or none before the first or behind the last.',
+  parameter_form: 'A parameter is a name, = and a value.',
+  query_character: 'A parameter has a character that must be percent-encoded.',
+  malformed_escape: 'A % has to be followed by two hexadecimal digits.',
+  invalid_utf8: 'What is percent-encoded is not UTF-8.',
+  control_character: 'A parameter holds a control character.',
+  duplicate_parameter: 'A parameter is there twice.',
+};
+
 export type Query =
   | { readonly ok: true; readonly entries: [key: string, value: string][] }
   /** `parameter` counts from 1. The name stays out: it is the caller's text. */

@@ -1,4 +1,4 @@
-import { parseQuery } from '../http/query.ts';
+import { parseQuery, QUERY_FAULTS } from '../http/query.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
 import { unservedIn } from './bridge/unserved.ts';
 import type { OriginKind } from './catalogue/types.ts';
@@ -13,7 +13,7 @@ import { type ValidRequest, validateOperation } from './validate.ts';
 export function understand(found: Match, rawQuery: string, body: unknown, kind: OriginKind): ValidRequest {
   const { operation, params } = row(found);
   const query = parseQuery(rawQuery);
-  if (!query.ok) throw invalid('invalid_query', query.reason);
+  if (!query.ok) throw invalid('invalid_query', query.reason, { detail: QUERY_FAULTS[query.reason] });
   const valid = validateOperation(operation, params, query.entries, body, kind);
   if (valid.ok) return served(valid.request);
   throw invalid(valid.in === 'query' ? 'invalid_query' : 'invalid_body', valid.reason, valid);

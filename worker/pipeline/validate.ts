@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import { checkContentEncoding, checkContentType, readBody, readWhole } from '../http/body.ts';
-import { parseJson } from '../http/json.ts';
+import { JSON_FAULTS, parseJson } from '../http/json.ts';
 import type { Hold } from '../mem0/inflight.ts';
 import { invalid, understand } from '../mem0/understand.ts';
 import type { ValidRequest } from '../mem0/validate.ts';
@@ -14,6 +14,8 @@ import type { TransportVars } from './transport.ts';
 export interface ValidateVars {
   request: ValidRequest;
 }
+
+const BROKEN = 'The body did not come whole, or not in time.';
 
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH']);
 
@@ -60,11 +62,11 @@ async function bodyOf(request: Request, config: Config, hold: Hold): Promise<unk
     ? readBody(request.body, max, signal)
     : readWhole(request, declared, signal));
   if (!read.ok && read.reason === 'too_large') throw tooLarge(max);
-  if (!read.ok) throw invalid('invalid_body', 'body_broken');
+  if (!read.ok) throw invalid('invalid_body', 'body_broken', { detail: BROKEN });
   if (read.bytes.length === 0 && !expected) return undefined;
   if (!type.ok) throw invalid('unsupported_media_type', type.reason);
   const json = parseJson(read.bytes);
-  if (!json.ok) throw invalid('invalid_body', json.reason, json);
+  if (!json.ok) throw invalid('invalid_body', json.reason, { ...json, detail: JSON_FAULTS[json.reason] });
   return json.value;
 }
 
