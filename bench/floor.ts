@@ -11,15 +11,17 @@ import { forkScript } from './world/fork.ts';
 import { cpuMs, inGroup, pin } from './world/processes.ts';
 
 /**
- * What the platform takes for what governance cannot do without, each step with those before it, but for the last three,
- * of which a request takes one. The path's first segment says how far a request goes, and how many actors there are.
+ * What the platform takes for what governance cannot do without, each step with those before it, but for the last two,
+ * which take the place of storing in one object. The path's first segment says how far a request goes, and how many
+ * actors there are.
  */
-const STEPS = ['null', 'whole', 'object', 'append', 'apart', 'afresh'] as const;
+const STEPS = ['null', 'whole', 'object', 'append', 'twice', 'apart', 'afresh'] as const;
 const TEXTS: { readonly [S in (typeof STEPS)[number]]: string } = {
   null: 'forwards',
   whole: 'reads the whole answer before it gives it',
   object: 'asks an object of the actor first, which writes nothing',
   append: 'and stores 700 bytes in one object, one call for all that come together',
+  twice: 'and stores as much again there, as a change does that is recorded before and after',
   apart: 'or stores them in an object of the actor, one call and one commit for each',
   afresh: 'or in one of an actor that never came before: both objects are made for it',
 };
@@ -67,15 +69,17 @@ export default {
     const [, first] = pathname.split('/', 2);
     const [step, actors] = first.split(':');
     const far = STEPS.indexOf(step);
-    if (step === 'append') underWay++;
+    const shared = step === 'append' || step === 'twice';
+    if (shared) underWay++;
     const url = env.UPSTREAM + pathname.slice(1 + first.length);
     if (far === 0) return fetch(url, request);
     const id = step === 'afresh' ? 'new' + count++ : String(count++ % actors);
     if (far >= 2) await env.GATE.getByName(id).admit({ id, kind: 'request', limit: 9, windowMs: 9, weight: 1 });
     const answer = await fetch(url, request);
     const text = await answer.text();
-    if (step === 'append') {
+    if (shared) {
       await append(env, ctx);
+      if (step === 'twice') await append(env, ctx);
       underWay--;
     }
     if (step === 'apart' || step === 'afresh') await env.LOG.getByName(id).append([TEXT]);

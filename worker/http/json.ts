@@ -14,7 +14,7 @@ export type JsonFault = ScanFault | 'empty' | 'byte_order_mark' | 'not_utf8' | '
 
 /** The same, as the caller reads it. */
 export const JSON_FAULTS: { readonly [F in JsonFault]: string } = {
-  empty: 'There is no body, and this operation needs one.',
+  empty: 'There is no body, and this method needs one.',
   byte_order_mark: 'The body begins with a byte order mark; leave it out.',
   not_utf8: 'The body is not UTF-8.',
   syntax: 'The body is not JSON.',

@@ -12,10 +12,13 @@ export type QueryFault =
   | 'control_character'
   | 'duplicate_parameter';
 
-/** The same, as the caller reads it. */
+const MAX_QUERY = 8192;
+const MAX_PARAMETERS = 50;
+
+/** Why a query is not acceptable, as the caller reads it. */
 export const QUERY_FAULTS: { readonly [F in QueryFault]: string } = {
-  query_too_long: 'The query is longer than 8,192 characters.',
-  too_many_parameters: 'The query has more than 50 parameters.',
+  query_too_long: `The query is longer than ${MAX_QUERY} characters.`,
+  too_many_parameters: `The query has more than ${MAX_PARAMETERS} parameters.`,
   empty_parameter: 'Between two & there is no parameter, or none before the first or behind the last.',
   parameter_form: 'A parameter is a name, = and a value.',
   query_character: 'A parameter has a character that must be percent-encoded.',
@@ -29,9 +32,6 @@ export type Query =
   | { readonly ok: true; readonly entries: [key: string, value: string][] }
   /** `parameter` counts from 1. The name stays out: it is the caller's text. */
   | { readonly ok: false; readonly reason: QueryFault; readonly parameter?: number };
-
-const MAX_QUERY = 8192;
-const MAX_PARAMETERS = 50;
 
 /** RFC 3986 §3.4 without `;`, which some parsers take for `&`. */
 const ALLOWED = /^(?:[A-Za-z0-9._~!$&'()*+,=:@/?-]|%[0-9A-Fa-f]{2})*$/;
