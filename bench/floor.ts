@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Io } from '../scripts/lib/command.ts';
+import { OBJECTS, SOURCE, STEPS, type Step, TEXTS } from './floor-worker.ts';
 import { startGenerator } from './load/generator.ts';
 import type { Floor } from './parts.ts';
 import { ACTORS, ACTORS_EACH, SCENARIOS } from './scenarios.ts';
@@ -9,89 +10,6 @@ import { spread } from './stats.ts';
 import { startBare } from './world/bare.ts';
 import { forkScript } from './world/fork.ts';
 import { cpuMs, inGroup, pin } from './world/processes.ts';
-
-/**
- * What the platform takes for what governance cannot do without, each step with those before it, but for the last two,
- * which take the place of storing in one object. The path's first segment says how far a request goes, and how many
- * actors there are.
- */
-const STEPS = ['null', 'whole', 'object', 'append', 'twice', 'apart', 'afresh'] as const;
-const TEXTS: { readonly [S in (typeof STEPS)[number]]: string } = {
-  null: 'forwards',
-  whole: 'reads the whole answer before it gives it',
-  object: 'asks an object of the actor first, which writes nothing',
-  append: 'and stores 700 bytes in one object, one call for all that come together',
-  twice: 'and stores as much again there, as a change does that is recorded before and after',
-  apart: 'or stores them in an object of the actor, one call and one commit for each',
-  afresh: 'or in one of an actor that never came before: both objects are made for it',
-};
-
-/** No checks, no policy, no hashes, no tree: calls of the platform and nothing else. */
-const SOURCE = `import { DurableObject } from 'cloudflare:workers';
-export class Gate extends DurableObject {
-  admit({ limit }) { return { admitted: true, limit, remaining: 1, resetMs: 1, retryAfterMs: 0 }; }
-}
-export class Log extends DurableObject {
-  #sql = this.ctx.storage.sql;
-  constructor(ctx, env) {
-    super(ctx, env);
-    this.#sql.exec('CREATE TABLE IF NOT EXISTS record (idx INTEGER PRIMARY KEY, text TEXT) STRICT');
-  }
-  append(texts) {
-    return texts.map((text) => {
-      this.#sql.exec('INSERT INTO record (text) VALUES (?)', text);
-      return { ok: true };
-    });
-  }
-}
-const TEXT = 'x'.repeat(700);
-const STEPS = ${JSON.stringify(STEPS)};
-let open, count = 0, underWay = 0;
-function append(env, ctx) {
-  const { promise, resolve } = Promise.withResolvers();
-  // Not for its time: a request that waits for nothing of its own is taken for one that hangs.
-  const timer = setTimeout(resolve, 5000);
-  const settle = (answer) => { clearTimeout(timer); resolve(answer); };
-  if (open) { open.push(settle); return promise; }
-  const mine = (open = [settle]);
-  ctx.waitUntil((async () => {
-    // Who is alone has nobody to wait for.
-    if (underWay > 1) await new Promise((done) => setTimeout(done));
-    open = undefined;
-    const answers = await env.LOG.getByName('log').append(mine.map(() => TEXT));
-    mine.forEach((each, i) => each(answers[i]));
-  })());
-  return promise;
-}
-export default {
-  async fetch(request, env, ctx) {
-    const { pathname } = new URL(request.url);
-    const [, first] = pathname.split('/', 2);
-    const [step, actors] = first.split(':');
-    const far = STEPS.indexOf(step);
-    const shared = step === 'append' || step === 'twice';
-    if (shared) underWay++;
-    const url = env.UPSTREAM + pathname.slice(1 + first.length);
-    if (far === 0) return fetch(url, request);
-    const id = step === 'afresh' ? 'new' + count++ : String(count++ % actors);
-    if (far >= 2) await env.GATE.getByName(id).admit({ id, kind: 'request', limit: 9, windowMs: 9, weight: 1 });
-    const answer = await fetch(url, request);
-    const text = await answer.text();
-    if (shared) {
-      await append(env, ctx);
-      if (step === 'twice') await append(env, ctx);
-      underWay--;
-    }
-    if (step === 'apart' || step === 'afresh') await env.LOG.getByName(id).append([TEXT]);
-    return new Response(text, answer);
-  },
-};
-`;
-
-const OBJECTS = [
-  { binding: 'GATE', className: 'Gate', sqlite: true },
-  { binding: 'LOG', className: 'Log', sqlite: true },
-];
 
 /** New objects in a stretch: each is open for 10 to 20 s with three files, of which a process may have some 20,000. */
 const MOST_AFRESH = 500;
@@ -133,7 +51,7 @@ export async function measureFloor(
     const pid = inGroup(worker.pid, 'workerd');
     pin(pid, 'measured');
     const cost = async (
-      step: (typeof STEPS)[number],
+      step: Step,
       connections: number,
       durationMs: number,
       requests = Number.POSITIVE_INFINITY,

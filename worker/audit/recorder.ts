@@ -1,6 +1,6 @@
 import { auditLogObject } from '../../core/names.ts';
 import type { AppendAnswer, AppendEntry, AuditLogRpc } from '../../core/rpc.ts';
-import { Waits } from '../waits.ts';
+import { Waits, within } from '../waits.ts';
 
 /** A record's place, once it is durable. */
 export type Receipt = Extract<AppendAnswer, { ok: true }>;
@@ -31,7 +31,7 @@ export interface RecorderOptions {
   readonly heldMs?: number;
   /** Draws this isolate's shard. */
   readonly random?: () => number;
-  /** One turn of the event loop, for which a batch stays open while other requests are under way. */
+  /** One turn of the event loop, for which a batch stays open while other requests are under way and no call is. */
   readonly turn?: () => Promise<void>;
 }
 
@@ -176,11 +176,11 @@ export class Recorder {
   }
 
   async #lead(name: string, batch: Batch): Promise<void> {
-    // A timer, however short, takes a millisecond: a request that is alone waits only for what it appends itself.
-    if (this.#underWay === 1) await undefined;
-    else await (this.#options.turn ?? turn)();
     const before = this.#calls.get(name);
-    if (before) await Promise.race([before, sleep(this.#options.heldMs ?? HELD_MS)]);
+    // A timer, however short, takes a millisecond: a request that is alone waits only for what it appends itself.
+    if (before) await within(this.#options.heldMs ?? HELD_MS, before);
+    else if (this.#underWay === 1) await undefined;
+    else await (this.#options.turn ?? turn)();
     // Closed before the call: what comes from here on opens another batch.
     if (this.#open.get(name) === batch) this.#open.delete(name);
     const { waiting } = batch;

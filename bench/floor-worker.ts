@@ -1,0 +1,124 @@
+/**
+ * How far a request goes in the Worker that the floor is measured with, each step with those before it, but for the last
+ * two, which take the place of storing in one object. The path's first segment says how far, and how many actors there are.
+ */
+export const STEPS = ['null', 'whole', 'object', 'append', 'calls', 'twice', 'apart', 'afresh'] as const;
+export type Step = (typeof STEPS)[number];
+
+export const TEXTS: { readonly [S in Step]: string } = {
+  null: 'forwards',
+  whole: 'reads the whole answer before it gives it',
+  object: 'asks an object of the actor first, which writes nothing',
+  append: 'and stores 700 bytes in one object, one call for all that come together',
+  calls:
+    'and makes the other calls of a governed read: time limits, headers, a transaction of six statements',
+  twice: 'and stores as much again there, as a change does that is recorded before and after',
+  apart: 'or stores 700 bytes in an object of the actor, one call and one commit for each',
+  afresh: 'or in one of an actor that never came before: both objects are made for it',
+};
+
+export const OBJECTS = [
+  { binding: 'GATE', className: 'Gate', sqlite: true },
+  { binding: 'LOG', className: 'Log', sqlite: true },
+];
+
+/** No checks, no policy, no hashes, no tree: calls of the platform and nothing else. */
+export const SOURCE = `import { DurableObject } from 'cloudflare:workers';
+export class Gate extends DurableObject {
+  admit({ limit }) { return { admitted: true, limit, remaining: 1, resetMs: 1, retryAfterMs: 0 }; }
+}
+const LEAF = 'f'.repeat(64);
+export class Log extends DurableObject {
+  #sql = this.ctx.storage.sql;
+  #size = 0;
+  constructor(ctx, env) {
+    super(ctx, env);
+    for (const table of ['record (idx INTEGER PRIMARY KEY, text TEXT)', 'leaf (idx INTEGER PRIMARY KEY, hash TEXT)',
+      'key (name TEXT PRIMARY KEY, leaf TEXT) WITHOUT ROWID', 'intent (name TEXT PRIMARY KEY) WITHOUT ROWID',
+      'head (size INTEGER)'])
+      this.#sql.exec('CREATE TABLE IF NOT EXISTS ' + table);
+  }
+  append(entries) {
+    return entries.map(({ text }) => {
+      this.#sql.exec('INSERT INTO record (text) VALUES (?)', text);
+      return { ok: true };
+    });
+  }
+  /** As the audit log stores what comes together. */
+  store(entries) {
+    const list = (each) => JSON.stringify(entries.map(each));
+    const all = (query, ...bindings) => this.#sql.exec(query, ...bindings).toArray();
+    return this.ctx.storage.transactionSync(() => {
+      const names = list(({ key }) => key);
+      for (const table of ['key', 'intent'])
+        all('SELECT t.* FROM json_each(?) AS asked CROSS JOIN ' + table + ' AS t ON t.name = asked.value', names);
+      all('INSERT INTO leaf (hash) SELECT value FROM json_each(?)', list(() => LEAF));
+      all('INSERT INTO record (text) SELECT value FROM json_each(?)', list(({ text }) => text));
+      all('INSERT INTO key (name, leaf) SELECT value ->> 0, value ->> 1 FROM json_each(?)', list(({ key }) => [key, LEAF]));
+      all(this.#size === 0 ? 'INSERT INTO head VALUES (?)' : 'UPDATE head SET size = ?', this.#size += entries.length);
+      return entries.map(() => ({ ok: true, leaf: LEAF, log: 'log', index: this.#size }));
+    });
+  }
+}
+const TEXT = 'x'.repeat(700);
+const STEPS = ${JSON.stringify(STEPS)};
+/** What the stages ask of a request's headers, and give to those of its answer. */
+const ASKED = ['host', 'authorization', 'user-agent', 'traceparent', 'x-tenant-id', 'x-user-role', 'content-type', 'accept'];
+const GIVEN = { 'cache-control': 'no-store', 'x-request-id': 'id', 'x-content-type-options': 'nosniff', 'ratelimit-policy': 'p',
+  ratelimit: 'r', 'x-ratelimit-limit': '9', 'x-ratelimit-remaining': '9', 'x-ratelimit-reset': '9', 'audit-record': LEAF };
+let open, count = 0, keys = 0, underWay = 0;
+function append(env, ctx, method) {
+  const { promise, resolve } = Promise.withResolvers();
+  // Not for its time: a request that waits for nothing of its own is taken for one that hangs.
+  const timer = setTimeout(resolve, 5000);
+  const settle = (answer) => { clearTimeout(timer); resolve(answer); };
+  const mine = { settle, entry: { key: Date.now() + '-' + keys++, text: TEXT } };
+  if (open) { open.push(mine); return promise; }
+  const batch = (open = [mine]);
+  ctx.waitUntil((async () => {
+    // Who is alone has nobody to wait for.
+    if (underWay > 1) await new Promise((done) => setTimeout(done));
+    open = undefined;
+    const answers = await env.LOG.getByName('log')[method](batch.map(({ entry }) => entry));
+    batch.forEach(({ settle }, i) => settle(answers[i]));
+  })());
+  return promise;
+}
+const makesCalls = (step) => step === 'calls' || step === 'twice';
+async function answer(request, env, ctx, url, far, actors) {
+  const step = STEPS[far];
+  const shared = ['append', 'calls', 'twice'].includes(step);
+  const calls = makesCalls(step);
+  if (shared) underWay++;
+  if (calls) for (const name of ASKED) request.headers.get(name);
+  const id = step === 'afresh' ? 'new' + count++ : String(count++ % actors);
+  if (far >= 2) await env.GATE.getByName(id).admit({ id, kind: 'request', limit: 9, windowMs: 9, weight: 1 });
+  const upstream = await (calls
+    ? fetch(url, { method: request.method, redirect: 'manual', cache: 'no-store', signal: AbortSignal.timeout(30000),
+        headers: { accept: 'application/json', 'x-api-key': 'key' } })
+    : fetch(url, request));
+  const text = calls ? new TextDecoder().decode(await upstream.arrayBuffer()) : await upstream.text();
+  if (shared) {
+    await append(env, ctx, calls ? 'store' : 'append');
+    if (step === 'twice') await append(env, ctx, 'store');
+    underWay--;
+  }
+  if (step === 'apart' || step === 'afresh') await env.LOG.getByName(id).append([{ text: TEXT }]);
+  const response = new Response(text, { status: upstream.status, headers: { 'content-type': 'application/json' } });
+  if (calls) for (const [name, value] of Object.entries(GIVEN)) response.headers.set(name, value);
+  return response;
+}
+export default {
+  fetch(request, env, ctx) {
+    const { pathname } = new URL(request.url);
+    const [, first] = pathname.split('/', 2);
+    const [step, actors] = first.split(':');
+    const url = env.UPSTREAM + pathname.slice(1 + first.length);
+    if (step === 'null') return fetch(url, request);
+    const answered = answer(request, env, ctx, url, STEPS.indexOf(step), actors);
+    // Goes on when the client does not.
+    if (makesCalls(step)) ctx.waitUntil(answered.catch(() => undefined));
+    return answered;
+  },
+};
+`;
