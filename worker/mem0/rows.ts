@@ -51,37 +51,44 @@ export function resultsOf(answer: unknown): readonly unknown[] | undefined {
 
 /** An own memory as its client knows it. */
 export function item(space: Namespace, row: Memory): JsonObject {
-  const fields = pick(row, ITEM_FIELDS);
-  const metadata = isObject(row.metadata) ? { metadata: withoutOwners(space, row.metadata) } : {};
-  return { ...fields, ...categoriesOf(row), ...metadata, ...ownersOf(space, row), ...sessionOf(space, row) };
+  const known = pick(row, ITEM_FIELDS);
+  const { categories, metadata, session_id: session } = row;
+  if (areWords(categories)) known.categories = categories;
+  if (isObject(metadata)) known.metadata = withoutOwners(space, metadata);
+  addOwners(known, space, row);
+  // The Platform's older name for a run.
+  const run = typeof session === 'string' ? restore(space, session) : undefined;
+  if (run !== undefined) known.session_id = run;
+  return known;
 }
 
 /** The owner ids of a row, as the client knows them. */
 export function ownersOf(space: Namespace, row: { readonly [field: string]: unknown }): JsonObject {
-  const ids = ENTITY_IDS.flatMap((kind) => {
+  return addOwners({}, space, row);
+}
+
+/** An object that is being made. Its names are from a fixed list: none of them reaches a prototype. */
+type Fields = { [name: string]: Json };
+
+function addOwners(known: Fields, space: Namespace, row: { readonly [field: string]: unknown }): Fields {
+  for (const kind of ENTITY_IDS) {
     const value = row[kind];
     const id = typeof value === 'string' ? restore(space, value) : undefined;
-    return id === undefined ? [] : [[kind, id] as const];
-  });
-  return objectOf(ids);
+    if (id !== undefined) known[kind] = id;
+  }
+  return known;
 }
 
 /** The Platform's words for what a memory is about. */
-function categoriesOf({ categories }: Memory): JsonObject {
-  const words = Array.isArray(categories) && categories.every((word) => typeof word === 'string');
-  return words ? { categories } : {};
-}
-
-/** The Platform's older name for a run. */
-function sessionOf(space: Namespace, { session_id: value }: Memory): JsonObject {
-  const id = typeof value === 'string' ? restore(space, value) : undefined;
-  return id === undefined ? {} : { session_id: id };
+function areWords(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((word) => typeof word === 'string');
 }
 
 const OWNER_KEYS: ReadonlySet<string> = new Set(ENTITY_IDS.flatMap((kind) => [kind, camelCase(kind)]));
 
 /** Metadata is the client's own, but engines copy owner ids into it: those are restored, or left out. */
 function withoutOwners(space: Namespace, metadata: { readonly [key: string]: unknown }): Json {
+  if (!Object.keys(metadata).some((key) => OWNER_KEYS.has(key))) return metadata as JsonObject;
   const entries = Object.entries(metadata).flatMap(([key, value]): [string, Json][] => {
     if (!OWNER_KEYS.has(key)) return [[key, value as Json]];
     const id = typeof value === 'string' ? restore(space, value) : undefined;
@@ -91,15 +98,22 @@ function withoutOwners(space: Namespace, metadata: { readonly [key: string]: unk
 }
 
 /** The known fields of a row, as far as they hold what such a field can hold. */
-export function pick(row: { readonly [field: string]: unknown }, fields: readonly string[]): JsonObject {
-  const known = fields.filter(
-    (name) => Object.hasOwn(row, name) && isPlain(row[name], name === 'score_details'),
-  );
-  return objectOf(known.map((name) => [name, row[name] as Json]));
+export function pick(row: { readonly [field: string]: unknown }, fields: readonly string[]): Fields {
+  const known: Fields = {};
+  for (const name of fields) {
+    const value = Object.hasOwn(row, name) ? row[name] : undefined;
+    if (isPlain(value) || (name === 'score_details' && areNumbers(value))) known[name] = value as Json;
+  }
+  return known;
 }
 
-/** A scalar; where a field may explain a score, numbers by name too. */
-function isPlain(value: unknown, numbers: boolean): boolean {
-  if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return true;
-  return numbers && isObject(value) && Object.values(value).every((part) => typeof part === 'number');
+function isPlain(value: unknown): boolean {
+  return (
+    value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+  );
+}
+
+/** A field that explains a score may hold numbers by name. */
+function areNumbers(value: unknown): boolean {
+  return isObject(value) && Object.values(value).every((part) => typeof part === 'number');
 }
