@@ -35,6 +35,18 @@ function fakeLog(behave: (call: number) => 'answer' | 'throw' | 'hang' | 'store_
   return { calls, stored, object: () => ({ append }) as unknown as AuditLogRpc };
 }
 
+/** An object that stores what its first call brings, and answers that call when it is told to. */
+function heldLog() {
+  const log = fakeLog();
+  const told = Promise.withResolvers<void>();
+  const append = async (entries: readonly AppendEntry[]) => {
+    const stored = log.object().append(entries);
+    if (log.calls.length === 1) await told.promise;
+    return stored;
+  };
+  return { log, object: () => ({ append }) as unknown as AuditLogRpc, answer: told.resolve };
+}
+
 const ignore = () => undefined;
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -77,16 +89,7 @@ describe('Recorder', () => {
   });
 
   it('keeps a batch open while the call before is on its way', async () => {
-    let answer = () => {};
-    const log = fakeLog();
-    const slow = {
-      append: async (entries: readonly AppendEntry[]) => {
-        const stored = log.object().append(entries);
-        if (log.calls.length === 1) await new Promise<void>((resolve) => (answer = resolve));
-        return stored;
-      },
-    };
-    const object = () => slow as unknown as AuditLogRpc;
+    const { log, object, answer } = heldLog();
     const recorder = new Recorder({ object, shards: 1, heldMs: 10_000 });
     const append = (id: string) => recorder.append(TARGET, entry(id), ignore, 5000);
     const first = append('a');
@@ -99,6 +102,22 @@ describe('Recorder', () => {
     answer();
     expect((await Promise.all([first, second, third])).map(({ index }) => index)).toEqual([0, 1, 2]);
     expect(log.calls).toEqual([['a:outcome'], ['b:outcome', 'c:outcome']]);
+  });
+
+  it('waits for the call before or for a turn, not for both', async () => {
+    const { log, object, answer } = heldLog();
+    let turns = 0;
+    const turn = async () => void turns++;
+    const recorder = new Recorder({ object, shards: 1, heldMs: 10_000, turn });
+    for (let i = 0; i < 2; i++) recorder.setOut();
+    const first = recorder.append(TARGET, entry('a'), ignore, 5000);
+    while (log.calls.length === 0) await pause(0);
+    const second = recorder.append(TARGET, entry('b'), ignore, 5000);
+    expect(turns).toBe(1);
+    answer();
+    await Promise.all([first, second]);
+    expect(turns).toBe(1);
+    expect(log.calls).toEqual([['a:outcome'], ['b:outcome']]);
   });
 
   it('has no tenant wait for another, nor share a call or a failure with it', async () => {
