@@ -1,21 +1,32 @@
-/**
- * How far a request goes in the Worker that the floor is measured with, each step with those before it, but for the last
- * two, which take the place of storing in one object. The path's first segment says how far, and how many actors there are.
- */
-export const STEPS = ['null', 'whole', 'object', 'append', 'calls', 'twice', 'apart', 'afresh'] as const;
-export type Step = (typeof STEPS)[number];
+import type { SCENARIOS } from './scenarios.ts';
 
-export const TEXTS: { readonly [S in Step]: string } = {
-  null: 'forwards',
-  whole: 'reads the whole answer before it gives it',
-  object: 'asks an object of the actor first, which writes nothing',
-  append: 'and stores 700 bytes in one object, one call for all that come together',
-  calls:
+/** How far a request goes in the Worker that the floor is measured with. */
+export interface Step {
+  readonly name: string;
+  readonly text: string;
+  readonly scenario: (typeof SCENARIOS)[number]['name'];
+  /** The step that forwards the same and does nothing else. */
+  readonly beside: string;
+}
+
+const read = (name: string, text: string): Step => ({ name, text, scenario: 'read', beside: 'null' });
+const add = (name: string, text: string): Step => ({ name, text, scenario: 'add', beside: 'sends' });
+
+/** Of a read each step with those before it, but for the last two, which take the place of storing in one object. */
+export const STEPS: readonly Step[] = [
+  read('null', 'forwards a read'),
+  read('whole', 'reads the whole answer before it gives it'),
+  read('object', 'asks an object of the actor first, which writes nothing'),
+  read('append', 'and stores 700 bytes in one object, one call for all that come together'),
+  read(
+    'calls',
     'and makes the other calls of a governed read: time limits, headers, a transaction of six statements',
-  twice: 'and stores as much again there, as a change does that is recorded before and after',
-  apart: 'or stores 700 bytes in an object of the actor, one call and one commit for each',
-  afresh: 'or in one of an actor that never came before: both objects are made for it',
-};
+  ),
+  read('apart', 'or stores 700 bytes in an object of the actor, one call and one commit for each'),
+  read('afresh', 'or in one of an actor that never came before: both objects are made for it'),
+  add('sends', 'forwards an addition'),
+  add('change', 'makes all calls of a governed addition: reads its body, stores before and after'),
+];
 
 export const OBJECTS = [
   { binding: 'GATE', className: 'Gate', sqlite: true },
@@ -61,7 +72,7 @@ export class Log extends DurableObject {
   }
 }
 const TEXT = 'x'.repeat(700);
-const STEPS = ${JSON.stringify(STEPS)};
+const STEPS = ${JSON.stringify(STEPS.map(({ name }) => name))};
 /** What the stages ask of a request's headers, and give to those of its answer. */
 const ASKED = ['host', 'authorization', 'user-agent', 'traceparent', 'x-tenant-id', 'x-user-role', 'content-type', 'accept'];
 const GIVEN = { 'cache-control': 'no-store', 'x-request-id': 'id', 'x-content-type-options': 'nosniff', 'ratelimit-policy': 'p',
@@ -84,23 +95,32 @@ function append(env, ctx, method) {
   })());
   return promise;
 }
-const makesCalls = (step) => step === 'calls' || step === 'twice';
+const makesCalls = (step) => step === 'calls' || step === 'change';
+/** As a body is read within a time limit. */
+async function bodyOf(request) {
+  const signal = AbortSignal.timeout(30000);
+  const late = new Promise((_, reject) => signal.addEventListener('abort', reject, { once: true }));
+  return new TextDecoder().decode(await Promise.race([request.arrayBuffer(), late]));
+}
 async function answer(request, env, ctx, url, far, actors) {
   const step = STEPS[far];
-  const shared = ['append', 'calls', 'twice'].includes(step);
+  const changes = step === 'change';
   const calls = makesCalls(step);
+  const shared = calls || step === 'append';
   if (shared) underWay++;
   if (calls) for (const name of ASKED) request.headers.get(name);
+  const body = changes ? await bodyOf(request) : undefined;
   const id = step === 'afresh' ? 'new' + count++ : String(count++ % actors);
   if (far >= 2) await env.GATE.getByName(id).admit({ id, kind: 'request', limit: 9, windowMs: 9, weight: 1 });
+  if (changes) await append(env, ctx, 'store');
   const upstream = await (calls
     ? fetch(url, { method: request.method, redirect: 'manual', cache: 'no-store', signal: AbortSignal.timeout(30000),
-        headers: { accept: 'application/json', 'x-api-key': 'key' } })
+        headers: { accept: 'application/json', 'x-api-key': 'key', ...(changes ? { 'content-type': 'application/json' } : {}) },
+        ...(changes ? { body } : {}) })
     : fetch(url, request));
   const text = calls ? new TextDecoder().decode(await upstream.arrayBuffer()) : await upstream.text();
   if (shared) {
     await append(env, ctx, calls ? 'store' : 'append');
-    if (step === 'twice') await append(env, ctx, 'store');
     underWay--;
   }
   if (step === 'apart' || step === 'afresh') await env.LOG.getByName(id).append([{ text: TEXT }]);
@@ -114,7 +134,7 @@ export default {
     const [, first] = pathname.split('/', 2);
     const [step, actors] = first.split(':');
     const url = env.UPSTREAM + pathname.slice(1 + first.length);
-    if (step === 'null') return fetch(url, request);
+    if (step === 'null' || step === 'sends') return fetch(url, request);
     const answered = answer(request, env, ctx, url, STEPS.indexOf(step), actors);
     // Goes on when the client does not.
     if (makesCalls(step)) ctx.waitUntil(answered.catch(() => undefined));

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Io } from '../scripts/lib/command.ts';
-import { OBJECTS, SOURCE, STEPS, type Step, TEXTS } from './floor-worker.ts';
+import { OBJECTS, SOURCE, STEPS, type Step } from './floor-worker.ts';
 import { startGenerator } from './load/generator.ts';
 import type { Floor } from './parts.ts';
 import { ACTORS, ACTORS_EACH, SCENARIOS } from './scenarios.ts';
@@ -24,7 +24,7 @@ interface Cost {
   readonly p99: number;
 }
 
-/** Measures each step in turns, beside the first in the same round. */
+/** Measures each step in turns, beside the one that only forwards in the same round. */
 export async function measureFloor(
   io: Io,
   signal: AbortSignal,
@@ -57,17 +57,17 @@ export async function measureFloor(
       requests = Number.POSITIVE_INFINITY,
     ): Promise<Cost> => {
       signal.throwIfAborted();
-      const { shot } = SCENARIOS.find(({ name }) => name === 'read')!;
+      const { shot } = SCENARIOS.find(({ name }) => name === step.scenario)!;
       const actors = Math.min(ACTORS, ACTORS_EACH * connections);
-      const most = Math.min(requests, step === 'afresh' ? MOST_AFRESH : requests);
+      const most = Math.min(requests, step.name === 'afresh' ? MOST_AFRESH : requests);
       const before = cpuMs(pid);
       const { answered, statuses, latency } = await generator.run({
         ...{ port: worker.port, tokens: [], connections, durationMs },
         ...(most === Number.POSITIVE_INFINITY ? {} : { most }),
-        shot: { ...shot, path: `/${step}:${actors}${shot.path}` },
+        shot: { ...shot, path: `/${step.name}:${actors}${shot.path}` },
       });
       if (statuses['200'] !== answered) {
-        throw new Error(`the floor failed where it ${TEXTS[step]}: ${JSON.stringify(statuses)}`);
+        throw new Error(`the floor failed where it ${step.text}: ${JSON.stringify(statuses)}`);
       }
       const { p50, p99 } = latency;
       return { cpuUs: ((cpuMs(pid) - before) / answered) * 1000, p50, p99 };
@@ -81,16 +81,18 @@ export async function measureFloor(
         for (const step of STEPS) round.push(await cost(step, connections, roundMs));
         all.push(round);
       }
-      const over = (of: (cost: Cost, first: Cost) => number, at: number) =>
-        spread(all.map((round) => of(round[at]!, round[0]!)));
+      const over = (of: (cost: Cost, forwarding: Cost) => number, at: number) => {
+        const beside = STEPS.findIndex(({ name }) => name === STEPS[at]!.beside);
+        return spread(all.map((round) => of(round[at]!, round[beside]!)));
+      };
       floors.push(
-        ...STEPS.map((step, at) => ({
-          text: TEXTS[step],
+        ...STEPS.map(({ text }, at) => ({
+          text,
           connections,
           cpuUs: over(({ cpuUs }) => cpuUs, at),
-          ratio: over(({ cpuUs }, first) => cpuUs / first.cpuUs, at),
-          addedP50: over(({ p50 }, first) => p50 - first.p50, at),
-          addedP99: over(({ p99 }, first) => p99 - first.p99, at),
+          ratio: over(({ cpuUs }, forwarding) => cpuUs / forwarding.cpuUs, at),
+          addedP50: over(({ p50 }, forwarding) => p50 - forwarding.p50, at),
+          addedP99: over(({ p99 }, forwarding) => p99 - forwarding.p99, at),
         })),
       );
     }
