@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonical, type Json } from '../../core/canonical.ts';
-import { loadPolicySync } from '../../core/opa.ts';
+import { evaluatorOf } from '../../core/opa.ts';
 import { run } from './run.ts';
 
 type Input = { [name: string]: Json };
@@ -72,16 +72,16 @@ export async function differences(
   count: number,
 ): Promise<string> {
   const policies = join(root, 'policies');
-  const policy = loadPolicySync(
+  const decide = evaluatorOf(
     await WebAssembly.compile(await readFile(join(policies, 'module', 'policy.wasm'))),
+    JSON.parse(await readFile(join(policies, 'data.json'), 'utf8')),
   );
-  policy.setData(JSON.parse(await readFile(join(policies, 'data.json'), 'utf8')));
   const made = inputs(count);
   const theirs = await evaluate(root, opa, [...sources, 'policies/data.json'], made);
   if (typeof theirs === 'string') return theirs;
   let allowed = 0;
   for (const [i, input] of made.entries()) {
-    const [{ result }] = policy.evaluate(input) as [{ result: { allow: boolean } & Json }];
+    const [{ result }] = decide(input) as [{ result: { allow: boolean } & Json }];
     const expected = theirs.get(i);
     if (result.allow) allowed += 1;
     if (expected === undefined || canonical(result) !== canonical(expected)) {

@@ -1,5 +1,5 @@
 import type { Json } from '../../core/canonical.ts';
-import { loadPolicySync } from '../../core/opa.ts';
+import { type Evaluate, evaluatorOf } from '../../core/opa.ts';
 
 export interface PolicyDecision {
   readonly allow: boolean;
@@ -15,8 +15,7 @@ export interface Policy {
   decide(input: unknown): PolicyDecision;
 }
 
-/** Evaluates an input to OPA's result set. May throw anything, as the library does. */
-export type Evaluate = (input: unknown) => unknown;
+export type { Evaluate };
 
 /** What one instance may hold, in pages of 64 KiB: far above what a request's facts need. */
 const MEMORY = { initial: 5, maximum: 256 };
@@ -30,11 +29,7 @@ const REASON = /^[a-z][a-z0-9_]{0,63}$/;
  * @throws when the module cannot be instantiated; the gateway then does not start.
  */
 export function createPolicy(module: WebAssembly.Module, data: object, digest: string): Policy {
-  return policyOf(() => {
-    const loaded = loadPolicySync(module, MEMORY);
-    loaded.setData(data);
-    return (input) => loaded.evaluate(input);
-  }, digest);
+  return policyOf(() => evaluatorOf(module, data, MEMORY), digest);
 }
 
 /**
