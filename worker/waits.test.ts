@@ -57,6 +57,19 @@ it('sets no timer for what is over, and none after its end', () => {
   vi.advanceTimersByTime(20);
 });
 
+it('aborts a signal in its time, and not after its end', () => {
+  const waits = new Waits();
+  const signals = [waits.signal(100), waits.signal(50)];
+  const aborted = () => signals.map((signal) => signal.aborted);
+  expect(vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(50);
+  expect(aborted()).toEqual([false, true]);
+  expect(signals[1]!.reason).toMatchObject({ name: 'TimeoutError' });
+  waits.end();
+  vi.advanceTimersByTime(1000);
+  expect(aborted()).toEqual([false, true]);
+});
+
 it.each(['Waits.within', 'within'])(
   'gives the value, the failure, or undefined when it takes too long: %s',
   async (name) => {

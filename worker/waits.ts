@@ -36,6 +36,13 @@ export class Waits {
     }
   }
 
+  /** A signal that is aborted in `ms` milliseconds, and never once nothing is waited for any more. */
+  signal(ms: number): AbortSignal {
+    const controller = new AbortController();
+    this.after(ms, () => controller.abort(new DOMException('It took too long.', 'TimeoutError')));
+    return controller.signal;
+  }
+
   /** Nothing is waited for any more. */
   end(): void {
     clearTimeout(this.#timer);

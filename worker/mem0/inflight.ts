@@ -1,3 +1,5 @@
+import { Waits } from '../waits.ts';
+
 /** Counts bytes that one isolate holds, of answers or of bodies, so that they never outgrow its memory. */
 export class InflightBytes {
   readonly #max: number;
@@ -32,11 +34,14 @@ export const MAX_CALLS = 900;
 /** What one request has taken of its isolate: bytes, given back once when it ends, and calls to Mem0. */
 export class Hold {
   readonly #inflight: InflightBytes;
+  /** What the request waits for; whoever made them ends them. */
+  readonly waits: Waits;
   #bytes = 0;
   #calls = 0;
 
-  constructor(inflight: InflightBytes) {
+  constructor(inflight: InflightBytes, waits: Waits = new Waits()) {
     this.#inflight = inflight;
+    this.waits = waits;
   }
 
   /** Takes more if it fits. */

@@ -71,7 +71,7 @@ export class Upstream {
   async call(call: UpstreamCall, traceparent: string | undefined, hold: Hold): Promise<UpstreamAnswer> {
     const { origin, timeoutMs } = this.#options;
     const started = Date.now();
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = hold.waits.signal(timeoutMs);
     const query = call.query.length === 0 ? '' : `?${new URLSearchParams(call.query as [string, string][])}`;
     let status: number | undefined;
     const failed = (failure: UpstreamFailure): UpstreamAnswer => ({

@@ -57,9 +57,9 @@ export function audit({
 }: Parts): Stage<TransportVars & Below, AuditVars> {
   return async (c, next) => {
     const ended = recorder.setOut();
-    const hold = new Hold(inflight);
     const waits = new Waits();
     c.set('waits', waits);
+    const hold = new Hold(inflight, waits);
     const append = (entry: AppendEntry, intent: Receipt | undefined) => {
       const target = intent ? targetOf(intent) : recorder.target(entry.members.tenant);
       const patienceMs = intent ? patience.outcomeMs : patience.recordMs;
@@ -67,7 +67,7 @@ export function audit({
       return recorder.append(target, entry, waitUntil, patienceMs, waits);
     };
     c.set('hold', hold);
-    const bodyHold = new Hold(bodies);
+    const bodyHold = new Hold(bodies, waits);
     c.set('bodyHold', bodyHold);
     // Asked once: an outcome names the same client as its intent, and does not wait for a vault again.
     let client: Promise<ClientTokens> | undefined;

@@ -57,7 +57,7 @@ async function bodyOf(request: Request, config: Config, hold: Hold): Promise<unk
   if (!(declared <= max)) throw tooLarge(max);
   // Taken before a byte is read: many slow bodies must not add up to more than the isolate has.
   if (!hold.take(declared)) throw new Problem('busy', { reason: 'bodies_busy' });
-  const signal = AbortSignal.timeout(config.BODY_TIMEOUT_MS);
+  const signal = hold.waits.signal(config.BODY_TIMEOUT_MS);
   const read = await (length === null
     ? readBody(request.body, max, signal)
     : readWhole(request, declared, signal));
