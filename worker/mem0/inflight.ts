@@ -34,7 +34,7 @@ export const MAX_CALLS = 900;
 /** What one request has taken of its isolate: bytes, given back once when it ends, and calls to Mem0. */
 export class Hold {
   readonly #inflight: InflightBytes;
-  /** What the request waits for; whoever made them ends them. */
+  /** What the request waits for; ended by whoever gave them. */
   readonly waits: Waits;
   #bytes = 0;
   #calls = 0;
