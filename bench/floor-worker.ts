@@ -80,10 +80,7 @@ const GIVEN = { 'cache-control': 'no-store', 'x-request-id': 'id', 'x-content-ty
 let open, count = 0, keys = 0, underWay = 0;
 function append(env, ctx, method) {
   const { promise, resolve } = Promise.withResolvers();
-  // Not for its time: a request that waits for nothing of its own is taken for one that hangs.
-  const timer = setTimeout(resolve, 5000);
-  const settle = (answer) => { clearTimeout(timer); resolve(answer); };
-  const mine = { settle, entry: { key: Date.now() + '-' + keys++, text: TEXT } };
+  const mine = { settle: resolve, entry: { key: Date.now() + '-' + keys++, text: TEXT } };
   if (open) { open.push(mine); return promise; }
   const batch = (open = [mine]);
   ctx.waitUntil((async () => {
@@ -97,8 +94,7 @@ function append(env, ctx, method) {
 }
 const makesCalls = (step) => step === 'calls' || step === 'change';
 /** As a body is read within a time limit. */
-async function bodyOf(request) {
-  const signal = AbortSignal.timeout(30000);
+async function bodyOf(request, signal) {
   const late = new Promise((_, reject) => signal.addEventListener('abort', reject, { once: true }));
   return new TextDecoder().decode(await Promise.race([request.arrayBuffer(), late]));
 }
@@ -107,14 +103,18 @@ async function answer(request, env, ctx, url, far, actors) {
   const changes = step === 'change';
   const calls = makesCalls(step);
   const shared = calls || step === 'append';
+  const limits = [];
+  const limit = () => { const controller = new AbortController(); limits.push(controller); return controller.signal; };
+  // One for all limits of a request. Where it has none, too: one that waits for nothing of its own is taken for one that hangs.
+  const timer = shared ? setTimeout(() => limits.forEach((controller) => controller.abort()), 30000) : undefined;
   if (shared) underWay++;
   if (calls) for (const name of ASKED) request.headers.get(name);
-  const body = changes ? await bodyOf(request) : undefined;
+  const body = changes ? await bodyOf(request, limit()) : undefined;
   const id = step === 'afresh' ? 'new' + count++ : String(count++ % actors);
   if (far >= 2) await env.GATE.getByName(id).admit({ id, kind: 'request', limit: 9, windowMs: 9, weight: 1 });
   if (changes) await append(env, ctx, 'store');
   const upstream = await (calls
-    ? fetch(url, { method: request.method, redirect: 'manual', cache: 'no-store', signal: AbortSignal.timeout(30000),
+    ? fetch(url, { method: request.method, redirect: 'manual', cache: 'no-store', signal: limit(),
         headers: { accept: 'application/json', 'x-api-key': 'key', ...(changes ? { 'content-type': 'application/json' } : {}) },
         ...(changes ? { body } : {}) })
     : fetch(url, request));
@@ -122,6 +122,7 @@ async function answer(request, env, ctx, url, far, actors) {
   if (shared) {
     await append(env, ctx, calls ? 'store' : 'append');
     underWay--;
+    clearTimeout(timer);
   }
   if (step === 'apart' || step === 'afresh') await env.LOG.getByName(id).append([{ text: TEXT }]);
   const response = new Response(text, { status: upstream.status, headers: { 'content-type': 'application/json' } });
