@@ -1,9 +1,12 @@
 import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Below the ports that systems give to outgoing connections: a client's socket must not take a server's place. */
 const FIRST = 10_000;
 const LAST = 32_000;
 const TRIES = 200;
+/** How long a process that has just ended may hold on to its port: it lets go of its streams first. */
+const LET_GO_MS = 1000;
 
 /** A port of the loopback interface that is free now, and stays free while its server is restarted. */
 export async function freePort(): Promise<number> {
@@ -21,7 +24,9 @@ export async function freePort(): Promise<number> {
  */
 export async function choosePort(wanted = 0): Promise<number> {
   if (wanted === 0) return freePort();
-  if (!(await isPortFree(wanted))) throw new Error(`port ${wanted} is taken`);
+  for (const until = Date.now() + LET_GO_MS; !(await isPortFree(wanted)); await sleep(20)) {
+    if (Date.now() > until) throw new Error(`port ${wanted} is taken`);
+  }
   return wanted;
 }
 
