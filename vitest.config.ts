@@ -31,6 +31,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
+          maxWorkers: 2,
           // Property tests take seconds, and several times that on a machine that does something else.
           testTimeout: 30_000,
           include: [
