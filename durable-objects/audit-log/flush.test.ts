@@ -25,6 +25,25 @@ describe('batches', () => {
     expect(world.sink.count('append')).toBe(3);
   });
 
+  it('take along what comes while they are sent only where it fills one; the rest waits for the next flush', async () => {
+    const world = new World({ batchRows: 4 });
+    world.append(...reads(0, 2));
+    const arriving = [5, 1];
+    const whole = world.sink.append.bind(world.sink);
+    world.sink.append = (...batch) => {
+      const { size } = world.machine.state;
+      world.append(...reads(size, size + (arriving.shift() ?? 0)));
+      return whole(...batch);
+    };
+    await world.flush();
+    expect(world.machine.state).toMatchObject({ size: 8, flushed: 6 });
+    expect(world.flusher).toMatchObject({ failures: 0, pauseMs: 1000 });
+    await world.flush();
+    const appends = world.sink.calls.filter(({ call }) => call === 'append');
+    expect(appends.map(({ count }) => count)).toEqual([2, 4, 2]);
+    world.check();
+  });
+
   it('end the alarm in time, and are no failure when some are left', async () => {
     const world = new World({ batchRows: 1 });
     world.append(...reads(0, 60));

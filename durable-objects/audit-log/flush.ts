@@ -132,12 +132,13 @@ export class Flusher {
   /** Sends what waits and confirms it in order. `sending` is what is on its way when this ends. @throws SinkFailure */
   async #send(sending: Sending[]): Promise<void> {
     const { machine, now } = this.#options;
+    const until = machine.state.size;
     let calls = 0;
     let atOnce = 1;
     let most = CALLS_AT_ONCE;
     for (;;) {
       for (; sending.length < atOnce && calls < MAX_CALLS; calls++) {
-        const next = this.#next(sending);
+        const next = this.#next(sending, until);
         if (!next) break;
         sending.push(next);
       }
@@ -162,14 +163,18 @@ export class Flusher {
     }
   }
 
-  /** Sends the next batch; behind others only one that is full, because a small one would overtake them. */
-  #next(sending: readonly Sending[]): Sending | undefined {
+  /**
+   * Sends the next batch. One that is not full goes behind no other, because it would overtake it, and only while there are
+   * records from before `until`: a call costs as much for one record as for hundreds, so what comes while this flush goes
+   * on waits for the next.
+   */
+  #next(sending: readonly Sending[], until: number): Sending | undefined {
     const { machine, sink } = this.#options;
     const onTheirWay = sending.reduce((sum, { batch }) => sum + batch.bytes, 0);
     const batch = machine.batch(this.#rows, sending.at(-1)?.end, onTheirWay);
     if (!batch) return undefined;
     const end = batch.first + batch.texts.length;
-    if (sending.length > 0 && end === machine.state.size) return undefined;
+    if (end === machine.state.size && (sending.length > 0 || batch.first >= until)) return undefined;
     const answer = sink.append(batch.log, batch.first, batch.texts, batch.before).then(
       (state) => ({ state }),
       (error: unknown) => ({ error }),

@@ -19,7 +19,11 @@ const file = (name: string) => join(dir, name);
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'audit-verify-'));
   mem0 = await startFakeMem0();
-  rig = await startRig({ mem0: { url: mem0.url, apiKey: 'upstream-key' } });
+  // Long enough for all of them to be there at the first flush, behind which the first checkpoint is signed.
+  rig = await startRig({
+    mem0: { url: mem0.url, apiKey: 'upstream-key' },
+    env: { AUDIT_FLUSH_INTERVAL_MS: '2000' },
+  });
   const auditor = await rig.token('acme', 'auditor', 'audrey');
   const writer = await rig.token('acme', 'agent-writer', 'will');
   env = { AUDIT_READER_URL: rig.database.url('audit_reader'), AUDIT_TOKEN: auditor };
