@@ -10,7 +10,7 @@ const commands = fs.readdirSync(folder).map((file) => path.parse(file).name);
 
 require('./guard.cjs');
 if (commands.includes(name)) {
-  // Half of what a command takes to start. Where it is lost it is made again, and where it cannot be written it is not.
+  // A third of what a command takes to start, and more. Where it is lost it is made again, and where it cannot be written it is not.
   enableCompileCache(path.join(__dirname, '..', 'node_modules', '.cache', 'node'));
   // The command finds its arguments where it would if it had been started itself.
   process.argv.splice(1, 2, path.join(folder, `${name}.ts`));
