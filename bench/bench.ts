@@ -45,7 +45,7 @@ export async function runBench(io: Io, options: BenchOptions): Promise<boolean> 
     const verification = has('verify') ? await measureVerification(io, signal, VERIFIED) : undefined;
     const world = <T>(use: Parameters<typeof withWorld<T>>[3]) =>
       withWorld(io, signal, smoke ? SMOKE : {}, use);
-    const none = { cells: [], fault: undefined };
+    const none = { cells: [], refusals: undefined, fault: undefined };
     const load = has('load') ? await world((started) => measureCells(started, io, options)) : none;
     const sink = has('sink')
       ? await world((started) => measureSink(started, io, { rounds, backlog: BACKLOG }))
@@ -61,7 +61,8 @@ export async function runBench(io: Io, options: BenchOptions): Promise<boolean> 
   else for (const line of describe(results)) io.out(line);
   if (fault) io.note(`The refusals count for nothing: ${fault}.`);
   if (!smoke) io.note(`Kept in ${await save(results)}.`);
-  const whole = cells.every((cell) => cell.rounds.every((round) => round.fault === undefined));
+  const all = [...cells, ...(results.refusals ?? [])];
+  const whole = all.every((cell) => cell.rounds.every((round) => round.fault === undefined));
   return whole && fault === undefined;
 }
 

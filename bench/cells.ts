@@ -1,6 +1,7 @@
 import type { Io } from '../scripts/lib/command.ts';
-import { type Admitted, type Cell, measureCell } from './measure.ts';
-import { ACTORS_EACH, type Scenario } from './scenarios.ts';
+import type { Admitted } from './driver.ts';
+import { type Cell, type CellOptions, measureBeside, measureCell } from './measure.ts';
+import { ACTORS_EACH, READ, type Scenario } from './scenarios.ts';
 import { WINDOW_MS, type World } from './world/world.ts';
 
 export interface CellsOptions {
@@ -13,35 +14,55 @@ export interface CellsOptions {
   readonly smoke: boolean;
 }
 
+export interface Cells {
+  readonly cells: readonly Cell[];
+  /** Refusals, whose rounds are held against governed reads and not the null proxy. */
+  readonly refusals: readonly Cell[];
+  /** Why what shares records counts for nothing. */
+  readonly fault: string | undefined;
+}
+
+/** Where refusals are held against reads, or at the most connections that there are. */
+const BESIDE_READS = 32;
 /** How long the last window's record may take to reach Postgres after the window is over. */
 const SETTLE_MS = 30_000;
 
-/** Every scenario at every number of connections; `fault` says why those that share records count for nothing. */
+/** Every scenario at every number of connections, and each refusal beside governed reads. */
 export async function measureCells(
   world: World,
   io: Io,
   { scenarios, connections, rounds, roundMs, actors, smoke }: CellsOptions,
-): Promise<{ readonly cells: readonly Cell[]; readonly fault: string | undefined }> {
-  const cells: Cell[] = [];
+): Promise<Cells> {
   const admitted: Admitted = [];
+  const optionsOf = (scenario: Scenario, count: number, all: readonly string[]): CellOptions => {
+    const tokens = all.slice(0, ACTORS_EACH * count);
+    const warm = scenario.warmUp ?? Math.max(tokens.length, actors >> 1);
+    return { scenario, connections: count, rounds, roundMs, tokens, warm };
+  };
+  const cells: Cell[] = [];
   for (const scenario of scenarios) {
     const all = await world.tokens(scenario, actors);
     for (const count of connections) {
-      const tokens = all.slice(0, ACTORS_EACH * count);
-      const warm = scenario.warmUp ?? Math.max(tokens.length, actors >> 1);
-      const options = { scenario, connections: count, rounds, roundMs, tokens, warm };
-      cells.push(await measureCell(world, io, admitted, options));
+      cells.push(await measureCell(world, io, admitted, optionsOf(scenario, count, all)));
     }
   }
-  const coalesced = scenarios.filter((scenario) => scenario.coalesced);
-  if (smoke || coalesced.length === 0) return { cells, fault: undefined };
+  const refused = scenarios.filter(({ status }) => status >= 400);
+  const count = connections.includes(BESIDE_READS) ? BESIDE_READS : Math.max(...connections);
+  const refusals: Cell[] = [];
+  if (refused.length > 0) {
+    const reads = optionsOf(READ, count, await world.tokens(READ, actors));
+    for (const scenario of refused) {
+      const options = optionsOf(scenario, count, await world.tokens(scenario, actors));
+      refusals.push(await measureBeside(world, io, admitted, options, reads));
+    }
+  }
+  const coalesced = new Set(scenarios.filter((one) => one.coalesced).map(({ name }) => name));
+  if (smoke || coalesced.size === 0) return { cells, refusals, fault: undefined };
   io.note('Waiting for the last window of the refusals to close.');
   const fault = await world.ledger.settleAll(WINDOW_MS + SETTLE_MS);
-  const refusals = new Set(coalesced.map(({ name }) => name));
-  const judged = cells.map((cell) =>
-    fault && refusals.has(cell.scenario)
+  const judge = (cell: Cell): Cell =>
+    fault && coalesced.has(cell.scenario)
       ? { ...cell, rounds: cell.rounds.map((round) => ({ ...round, fault })) }
-      : cell,
-  );
-  return { cells: judged, fault };
+      : cell;
+  return { cells: cells.map(judge), refusals: refusals.map(judge), fault };
 }

@@ -1,5 +1,5 @@
 import type { Results } from './results.ts';
-import type { Line } from './summary.ts';
+import { type Line, summarise } from './summary.ts';
 
 /** A figure that a run is held against. */
 export interface Goal {
@@ -24,11 +24,10 @@ const line = (scenario: string, connections: number, of: (line: Line) => number)
   return found && of(found);
 };
 const ratio = ({ ratio: { median } }: Line) => median;
-/** CPU of a refusal as a share of a governed read's, at the same number of connections. */
+/** CPU of a refusal as a share of a governed read's, in turns with it. */
 const besideRead = (scenario: string) => (results: Results) => {
-  const read = line('read', 32, ({ cpuUs }) => cpuUs.median)(results);
-  const refused = line(scenario, 32, ({ cpuUs }) => cpuUs.median)(results);
-  return read === undefined || refused === undefined ? undefined : refused / read;
+  const found = results.refusals?.find((cell) => cell.scenario === scenario);
+  return found && summarise(found)?.ratio.median;
 };
 const micro = (name: string) => (results: Results) => results.micro?.find((one) => one.name === name)?.p50Us;
 const over =

@@ -43,6 +43,8 @@ export interface Results {
   readonly roundMs: number;
   readonly lines: readonly Line[];
   readonly cells: readonly Cell[];
+  /** Refusals whose rounds are held against governed reads. Runs from before there were such have none. */
+  readonly refusals?: readonly Cell[] | undefined;
   readonly floor?: readonly Floor[] | undefined;
   readonly micro?: readonly MicroLine[] | undefined;
   readonly sink?: Sink | undefined;

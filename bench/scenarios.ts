@@ -39,14 +39,17 @@ const ADD: Shot = {
   }),
 };
 
+/** What a refusal must be cheaper than. */
+export const READ: Scenario = {
+  name: 'read',
+  text: 'read by id, an answer of 1 KB',
+  shot: BY_ID,
+  actors: { role: 'agent-reader', count: ACTORS },
+  status: 200,
+};
+
 export const SCENARIOS: readonly Scenario[] = [
-  {
-    name: 'read',
-    text: 'read by id, an answer of 1 KB',
-    shot: BY_ID,
-    actors: { role: 'agent-reader', count: ACTORS },
-    status: 200,
-  },
+  READ,
   {
     name: 'search',
     text: 'search, an answer of 50 rows',

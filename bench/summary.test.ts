@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { compare } from './compare.ts';
+import type { Sample } from './driver.ts';
 import { cellsOf, GOALS, hold } from './goals.ts';
-import type { Cell, Sample } from './measure.ts';
+import type { Cell } from './measure.ts';
 import type { Results } from './results.ts';
 import { median, percentile } from './stats.ts';
 import { describe, summarise } from './summary.ts';
@@ -82,13 +83,9 @@ it('says how far a goal is away, whichever side it must be on', () => {
     ratio: spread(0.45),
     rowsPerCall: spread(400),
   };
-  const cells = [
-    cell('read', 32, 900),
-    cell('read', 128, 500),
-    cell('denied', 32, 900),
-    cell('limited', 32, 450),
-  ];
-  const said = hold(results(cells, { sink })).map(cellsOf);
+  const cells = [cell('read', 32, 900), cell('read', 128, 500)];
+  const refusals = [cell('denied', 32, 200), cell('limited', 32, 100)];
+  const said = hold(results(cells, { sink, refusals })).map(cellsOf);
   const of = (text: string) => said.find(([name]) => name === text)!.slice(1);
   expect(of('governed read, 32 connections')).toEqual(['P1', '≤ 3 × null', '4.50', '1.50 × away']);
   expect(of('governed read, 128 connections').at(-1)).toBe('met');

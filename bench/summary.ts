@@ -1,4 +1,5 @@
-import type { Cell, Round, Sample } from './measure.ts';
+import type { Sample } from './driver.ts';
+import type { Cell, Round } from './measure.ts';
 import type { Results } from './results.ts';
 import { type Spread, spread } from './stats.ts';
 
@@ -64,12 +65,12 @@ function table(lines: readonly Line[]): string[] {
     line.proxyPerSecond.median.toFixed(0),
     line.cpuUs.median.toFixed(0),
     line.proxyCpuUs.median.toFixed(0),
-    `${line.ratio.median.toFixed(2)} (${line.ratio.min.toFixed(2)}–${line.ratio.max.toFixed(2)})`,
+    withRange(line.ratio, 2),
     line.p50.median.toFixed(2),
     line.p90.median.toFixed(2),
     line.p99.median.toFixed(2),
     (line.residentBytes / 1024 ** 2).toFixed(0),
-    `${line.rounds}${line.failed > 0 ? ` of ${line.rounds + line.failed}` : ''}`,
+    counted(line),
   ]);
   const heads = [
     ...['scenario', 'conn', 'req/s', 'null', 'µs CPU', 'null', '× null (min–max)'],
@@ -78,18 +79,35 @@ function table(lines: readonly Line[]): string[] {
   return align([heads, ...rows]);
 }
 
+function withRange({ median, min, max }: Spread, digits: number): string {
+  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+}
+
+function counted({ rounds, failed }: Line): string {
+  return failed > 0 ? `${rounds} of ${rounds + failed}` : String(rounds);
+}
+
 /** A run for people: a table for each part that it has. */
-export function describe({ lines, floor, micro, build, verification, sink, scale }: Results): string[] {
-  const whole = ({ median: middle, min, max }: Spread) =>
-    `${middle.toFixed(0)} (${min.toFixed(0)}–${max.toFixed(0)})`;
+export function describe(results: Results): string[] {
+  const { lines, refusals = [], floor, micro, build, verification, sink, scale } = results;
+  const whole = (spread: Spread) => withRange(spread, 0);
+  const refused = refusals.flatMap((cell) => summarise(cell) ?? []);
   const tables = [
     lines.length > 0 ? table(lines) : [],
+    refused.length > 0
+      ? align([
+          ['in turns with reads', 'conn', '× read (min–max)', 'rounds'],
+          ...refused.map((line) => [
+            ...[line.scenario, String(line.connections), withRange(line.ratio, 2), counted(line)],
+          ]),
+        ])
+      : [],
     floor
       ? align([
           ['the floor: a Worker that', 'conn', 'µs CPU', '× null (min–max)', '+p50 ms', '+p99'],
           ...floor.map(({ text, connections, cpuUs, ratio, addedP50, addedP99 }) => [
             ...[text, String(connections), cpuUs.median.toFixed(0)],
-            `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`,
+            withRange(ratio, 2),
             ...[addedP50.median.toFixed(2), addedP99.median.toFixed(2)],
           ]),
         ])

@@ -99,13 +99,22 @@ export class Ledger {
     const copy = await mkdtemp(join(tmpdir(), 'mem0-governance-counters-'));
     try {
       const names = await readdir(from);
-      for (const name of names) await copyFile(join(from, name), join(copy, name));
+      for (const name of names) await copyUnlessGone(join(from, name), join(copy, name));
       return names
         .filter((name) => name.endsWith('.sqlite'))
         .reduce((sum, name) => sum + openCounters(join(copy, name)), 0);
     } finally {
       await rm(copy, { recursive: true, force: true });
     }
+  }
+}
+
+/** An object that closes takes the files beside its database away; what it writes into that, the next look tells. */
+async function copyUnlessGone(from: string, to: string): Promise<void> {
+  try {
+    await copyFile(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 

@@ -60,9 +60,10 @@ function left(): string[] {
 it('answers every scenario as it must, with each request in Postgres or its open counter', async () => {
   const { code, stdout, stderr } = await bench('--smoke', '--json').ended;
   expect(stderr).toBe('');
-  const { cells } = JSON.parse(stdout) as Results;
+  const { cells, refusals = [] } = JSON.parse(stdout) as Results;
   expect(cells.map(({ scenario }) => scenario)).toEqual(SCENARIOS.map(({ name }) => name));
-  for (const { rounds } of cells) {
+  expect(refusals.map(({ scenario }) => scenario)).toEqual(['denied', 'limited', 'unauthenticated']);
+  for (const { rounds } of [...cells, ...refusals]) {
     expect(rounds).toHaveLength(1);
     expect(rounds[0]!.fault).toBeUndefined();
     expect(rounds[0]!.gateway.requests).toBeGreaterThan(0);
