@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { type Unstable_Config, unstable_readConfig } from 'wrangler';
+import type { Unstable_Config } from 'wrangler';
 import { settingText } from '../../../worker/config.ts';
 import { SETTINGS, type SettingName } from '../../../worker/settings.ts';
 import { siloSecrets } from '../../../worker/tenants.ts';
@@ -42,12 +43,15 @@ export interface Given extends Deployment {
   readonly strangers: readonly string[];
 }
 
+/** Only when it is needed: loading it takes a second, in which `--help` is long done. */
+const wrangler = () => createRequire(import.meta.url)('wrangler') as typeof import('wrangler');
+
 /** @throws CommandError when the file cannot be read or has no such environment. */
 export function readDeployment(env: string, configFile: string): Deployment {
   if (!/^[a-z][a-z0-9-]{0,31}$/.test(env)) throw new CommandError('--env is a lower-case word.', 2);
   let config: Unstable_Config;
   try {
-    config = unstable_readConfig(
+    config = wrangler().unstable_readConfig(
       { config: configFile, ...(env === 'production' ? {} : { env }) },
       { hideWarnings: true },
     );
