@@ -20,6 +20,7 @@ const ALL = [
   '0012_columns',
   '0013_follow',
   '0014_batches',
+  '0015_retired_keys',
 ];
 
 let cluster: Cluster;

@@ -81,3 +81,20 @@ it('says whose values an old key still encrypts', async () => {
   expect(await waiting('v2')).toEqual([{ tenant: 'acme' }]);
   expect(await waiting('v1')).toEqual([]);
 });
+
+it('has keys retired for one tenant each, and those of before for all', async () => {
+  const retired = async (tenant: string) => {
+    const reader = await database.as('audit_reader');
+    await reader.query(`select set_config('audit.tenant', $1, false)`, [tenant]);
+    return (await reader.query('select key_id from audit.retired_key order by 1')).rows.map(
+      (row) => row.key_id,
+    );
+  };
+  await owner.query(`insert into audit.retired_key (key_id, request_id) values ('k0', 'before')`);
+  await writer.query(`select audit.retire_key('acme', 'k1', 'request')`);
+  await writer.query(`select audit.retire_key('acme', 'k1', 'again')`);
+  expect([await retired('acme'), await retired('globex')]).toEqual([['k0', 'k1'], ['k0']]);
+  expect(await refusal(writer.query(`select audit.retire_key(null, 'k1', 'request')`))).toMatchObject({
+    code: '22023',
+  });
+});

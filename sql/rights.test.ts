@@ -122,7 +122,7 @@ const WRITERS_ONLY = [
   `select audit.set_hold('acme', true, 'why', 'request')`,
   `select audit.copy_personal('acme', '[]', '[]')`,
   `select audit.tenants_to_rekey('v1')`,
-  `select audit.retire_key('k1', 'request')`,
+  `select audit.retire_key('acme', 'k1', 'request')`,
   'select audit.ensure_partitions()',
   `select audit.last_checkpoint('acme~0~1')`,
   `select audit.store_checkpoint('acme~0~1', 1, sha256(''), '')`,

@@ -30,7 +30,7 @@ await command({
     yes: { type: 'boolean', help: 'with --apply: ask nothing' },
     'retire-pseudonym-key': {
       ...{ type: 'string', value: 'KEYID' },
-      help: 'instead: end the search for pseudonyms under this key, for every tenant',
+      help: 'instead: end the search for this tenant’s pseudonyms under this key',
     },
     gateway: { type: 'string', value: 'URL', help: 'the gateway; else the running local stack’s' },
   },
@@ -42,7 +42,7 @@ await command({
       throw new CommandError('Say what: --subject VALUE or --retire-pseudonym-key KEYID.', 2);
     }
     const post = await poster(tenant, gateway);
-    if (keyId !== undefined) return retire(post, keyId, { apply, yes }, io);
+    if (keyId !== undefined) return retire(post, tenant, keyId, { apply, yes }, io);
     const asked = { value: subject!, ...(kind === undefined ? {} : { kind }) };
     const plan = (await post('erasures', { ...asked, dry_run: true })) as Erasure;
     if (apply !== true) {
@@ -119,13 +119,14 @@ async function poster(tenant: string, named: string | undefined): Promise<Post> 
 
 async function retire(
   post: Post,
+  tenant: string,
   keyId: string,
   { apply, yes }: Pick<Values, 'apply' | 'yes'>,
   io: Io,
 ): Promise<number> {
   if (apply !== true) {
     io.note(
-      `Records with pseudonyms of ${keyId} would not be found by value any more. Nothing was changed: add --apply.`,
+      `${tenant}’s records with pseudonyms of ${keyId} would not be found by value any more. Nothing was changed: add --apply.`,
     );
     return 0;
   }
@@ -135,10 +136,10 @@ async function retire(
   const { configured } = (await post('retired-keys', { key: keyId })) as { readonly configured: boolean };
   if (io.json) io.out(JSON.stringify({ key: keyId, configured }));
   else {
-    io.out(`Retired ${keyId}: nothing is searched for under it any more.`);
+    io.out(`Retired ${keyId}: nothing of ${tenant}’s is searched for under it any more.`);
     if (configured)
       io.out(
-        'Now take it out: `npx wrangler secret delete AUDIT_PSEUDONYM_KEY`, and destroy every copy of it.',
+        'When it is retired for every tenant, take it out: `npx wrangler secret delete AUDIT_PSEUDONYM_KEY`, and destroy every copy of it.',
       );
   }
   return 0;

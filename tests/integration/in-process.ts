@@ -13,6 +13,8 @@ import { Recorder } from '../../worker/audit/recorder.ts';
 import { createVerifier } from '../../worker/auth/verify.ts';
 import { readConfig } from '../../worker/config.ts';
 import type { AuditReader } from '../../worker/governance/audit-reader.ts';
+import type { Holds } from '../../worker/governance/holds.ts';
+import type { Subjects } from '../../worker/governance/subjects.ts';
 import { InflightBytes } from '../../worker/mem0/inflight.ts';
 import { Upstream } from '../../worker/mem0/upstream.ts';
 import type { Parts } from '../../worker/pipeline/stage.ts';
@@ -67,6 +69,8 @@ export class Bench {
     page: async () => ({ rows: [], logs: [] }),
     record: async () => undefined,
   };
+  holds: Holds = { last: notAsked, set: notAsked };
+  subjects: Subjects = { records: notAsked, retired: notAsked, retire: notAsked };
   keys: () => Response = () => Response.json(issuer.jwks());
 
   append(name: string, entries: readonly AppendEntry[]): AppendAnswer[] {
@@ -134,8 +138,8 @@ export class Bench {
         ...{ logs: notAsked, last: notAsked, inclusion: notAsked, consistency: notAsked },
         ...{ cosigned: notAsked, keepCosignature: notAsked },
       },
-      holds: { last: notAsked, set: notAsked },
-      subjects: { records: notAsked, retired: notAsked, retire: notAsked },
+      holds: this.holds,
+      subjects: this.subjects,
       verifier: createVerifier(config.ISSUERS, { fetch: async () => this.keys(), maxStaleMs: 0 }),
       gate: { windowMs: 60_000, admit: () => this.gate() },
       owners: { register: async () => undefined, owned: async () => false, detail: async () => undefined },

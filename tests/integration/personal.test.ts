@@ -225,8 +225,13 @@ describe('pseudonyms of before there were tokens', () => {
       kind: 'user_id',
       value: 'olga',
     });
+    const theirs = pseudonymOf({ id, key: Buffer.from(key, 'base64url') }, 'globex', {
+      kind: 'user_id',
+      value: 'olga',
+    });
     const writer = await rig.database.as('audit_writer');
     await append(writer, 'acme~7~1', 0, [record('acme~7~1', 0, { resource: { ids: [old] } })]);
+    await append(writer, 'globex~7~1', 0, [record('globex~7~1', 0, { resource: { ids: [theirs] } })]);
     await writer.end();
     expect((await audit('resource_id=olga')).json.records).toHaveLength(1);
     const body = { value: 'olga', dry_run: true };
@@ -256,6 +261,9 @@ describe('pseudonyms of before there were tokens', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('npx wrangler secret delete AUDIT_PSEUDONYM_KEY');
     expect((await audit('resource_id=olga')).json.records).toEqual([]);
+    // It is their administrator's to end the search in globex's records.
+    const other = await rig.token('globex', 'auditor', 'otto');
+    expect((await audit('resource_id=olga', other)).json.records).toHaveLength(1);
   });
 });
 

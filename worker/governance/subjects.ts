@@ -5,10 +5,10 @@ import { AuditUnreadable, tenantReader } from './tenant-reader.ts';
 export interface Subjects {
   /** How many records of the tenant name it; `undefined`: that could not be counted in time. */
   records(tenant: string, name: string): Promise<number | undefined>;
-  /** Whether a pseudonym key may be used no more. @throws AuditUnreadable */
+  /** Whether a pseudonym key may be used no more for the tenant. @throws AuditUnreadable */
   retired(tenant: string, keyId: string): Promise<boolean>;
-  /** @throws AuditUnreadable */
-  retire(keyId: string, requestId: string): Promise<void>;
+  /** Ends the use of a key for the tenant. Can be repeated. @throws AuditUnreadable */
+  retire(tenant: string, keyId: string, requestId: string): Promise<void>;
 }
 
 export interface SubjectsOptions {
@@ -40,13 +40,10 @@ export function createSubjects({ readerUrl, writerUrl, endpoint }: SubjectsOptio
       const [rows = []] = await read(tenant, [{ text: RETIRED, values: [keyId] }]);
       return rows.length > 0;
     },
-    async retire(keyId, requestId) {
+    async retire(tenant, keyId, requestId) {
       try {
-        await (await neonSql(
-          writerUrl,
-          endpoint,
-          TIMEOUT_MS,
-        ))`select audit.retire_key(${keyId}, ${requestId})`;
+        const sql = await neonSql(writerUrl, endpoint, TIMEOUT_MS);
+        await sql`select audit.retire_key(${tenant}, ${keyId}, ${requestId})`;
       } catch {
         throw new AuditUnreadable();
       }

@@ -21,8 +21,10 @@ import type { TransportVars } from './transport.ts';
 import type { UnscopeVars } from './unscope.ts';
 
 export interface AuditVars {
-  /** Makes the intent of a change durable. @throws Problem when that cannot be done. */
-  recordIntent: () => Promise<Receipt>;
+  /** Makes the intent of a change durable; `intent` is set then. @throws Problem when that cannot be done. */
+  recordIntent: () => Promise<void>;
+  /** The durable intent of a change; set before anything is changed. */
+  intent?: Receipt;
   /** The bytes of Mem0's answers that this request holds. */
   hold: Hold;
   /** The bytes of its own body that this request holds. */
@@ -33,7 +35,8 @@ export interface AuditVars {
 
 /** Everything that stages below may have added by the time a record is made. */
 type Below = Partial<
-  AuthenticateVars &
+  Pick<AuditVars, 'intent'> &
+    AuthenticateVars &
     ResolveVars &
     AdmitVars &
     AuthorizeVars &
@@ -78,7 +81,7 @@ export function audit({
     c.set('recordIntent', async () => {
       const known = { ...whatIsKnown(c.var, gate.windowMs), client: await clientOf(c.var) };
       try {
-        return await append(intentEntry(known), undefined);
+        c.set('intent', await append(intentEntry(known), undefined));
       } catch (error) {
         throw unrecorded(error, known);
       }

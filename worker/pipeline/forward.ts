@@ -1,4 +1,3 @@
-import type { Receipt } from '../audit/recorder.ts';
 import { upstreamProblem } from '../mem0/failures.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';
 import { Problem } from '../problem.ts';
@@ -11,8 +10,6 @@ import type { TransportVars } from './transport.ts';
 import type { ValidateVars } from './validate.ts';
 
 export interface ForwardVars {
-  /** The durable intent of a write or delete; set before Mem0 is asked to change anything. */
-  intent?: Receipt;
   /** What came of the calls that were made, also when the last of them becomes a problem. */
   upstream: readonly UpstreamAnswer[];
 }
@@ -32,7 +29,7 @@ export function forward(): Stage<
     const { traceparent } = c.get('transport');
     const changing = c.get('request').operation.action !== 'read';
     if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
-    if (changing) c.set('intent', await c.get('recordIntent')());
+    if (changing) await c.get('recordIntent')();
     const answers: UpstreamAnswer[] = [];
     for (const { call } of scoped.calls) {
       const answer = await upstream.call(call, traceparent, hold);

@@ -8,10 +8,16 @@ import type { Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
 import type { ValidateVars } from './validate.ts';
 
+type Before = TransportVars & AuditVars & AuthenticateVars & ValidateVars & AdmitVars & AuthorizeVars;
+
 /** What a handler of the gateway's own API is given: everything that the stages before have established. */
-export type Governed = Readonly<
-  TransportVars & AuditVars & AuthenticateVars & ValidateVars & AdmitVars & AuthorizeVars
->;
+export type Governed = Readonly<Before> & {
+  /**
+   * Makes the intent of a change durable, with the ids that it will touch. Whoever changes anything calls it first.
+   * @throws Problem when that cannot be done.
+   */
+  readonly begin: (touched: readonly string[]) => Promise<void>;
+};
 
 /** What a handler answers. It checks no role: the policy has. @throws Problem */
 export type GovernedHandler = (governed: Governed) => Promise<GovernedAnswer> | GovernedAnswer;
@@ -29,11 +35,15 @@ export interface GovernVars {
 }
 
 /** What the gateway answers by itself ends here, where the rest goes on to be scoped and forwarded. */
-export function govern(handlers: GovernedHandlers): Stage<Governed, GovernVars> {
+export function govern(handlers: GovernedHandlers): Stage<Before, GovernVars> {
   return async (c, next) => {
     const { operation, serve } = c.get('request');
     if (serve !== 'evaluate') return next();
-    const { body, touched = [] } = await handlerFor(handlers, operation)(c.var);
+    const begin = async (touched: readonly string[]) => {
+      c.set('governed', { touched });
+      await c.get('recordIntent')();
+    };
+    const { body, touched = [] } = await handlerFor(handlers, operation)({ ...c.var, begin });
     c.set('governed', { touched });
     return c.json(body);
   };

@@ -12,13 +12,15 @@ export function getHold(holds: Holds): GovernedHandler {
 
 /** `PUT /governance/v1/audit/hold`: holds the tenant's records, or holds them no more. */
 export function setHold(holds: Holds): GovernedHandler {
-  return async ({ principal, request, transport }) => {
+  return async ({ principal, request, transport, begin }) => {
     const { held, reason } = HoldRequest.parse(request.body);
+    const touched = [held ? 'hold:on' : 'hold:off'];
+    await begin(touched);
     const body = await answered(async () => {
       await holds.set(principal.tenant, held, reason, transport.requestId);
       return holds.last(principal.tenant);
     });
-    return { body, touched: [held ? 'hold:on' : 'hold:off'] };
+    return { body, touched };
   };
 }
 

@@ -1,5 +1,6 @@
 import { ENTITY_IDS } from '../../core/ids.ts';
 import type { PersonalValue } from '../../core/personal.ts';
+import type { Erased } from '../../core/rpc.ts';
 import {
   CACHE_MS,
   type Personal,
@@ -30,12 +31,14 @@ const OBJECT_RECOVERY_MS = 30 * DAY_MS;
  * names the tokens, and never the value.
  */
 export function eraseSubject({ personal, subjects, pseudonyms }: PersonalRoutes): GovernedHandler {
-  return async ({ principal: { tenant }, request, transport }) => {
+  return async ({ principal: { tenant }, request, transport, begin }) => {
     const { value, kind, dry_run: dryRun } = ErasureRequest.parse(request.body);
     const values = (kind === undefined ? ENTITY_IDS : [kind]).map((each) => ({ kind: each, value }));
     const found = await reachable(() => personal.known(tenant, values));
-    const named = values.flatMap((each, at) => (found[at] === null ? [] : [{ ...each, token: found[at]! }]));
-    const erased = dryRun ? undefined : await reachable(() => personal.erase(tenant, values));
+    const known = values.flatMap((each, at) => (found[at] === null ? [] : [{ ...each, token: found[at]! }]));
+    if (!dryRun) await begin(known.map(({ token }) => token));
+    const erased = dryRun ? undefined : await reachable(() => eraseEach(tenant, values));
+    const named = erased?.named ?? known;
     const body: ErasureAnswer = {
       dry_run: dryRun,
       subjects: await Promise.all(
@@ -52,6 +55,14 @@ export function eraseSubject({ personal, subjects, pseudonyms }: PersonalRoutes)
     };
     return { body, touched: named.map(({ token }) => token) };
   };
+
+  /** What is gone now: more than was known before, where a request came in between. */
+  async function eraseEach<V extends PersonalValue>(tenant: string, values: readonly V[]) {
+    const each = await Promise.all(values.map((value) => personal.erase(tenant, [value])));
+    const named = each.flatMap(({ tokens }, at) => tokens.map((token) => ({ ...values[at]!, token })));
+    const copies: Erased['copies'] = each.some((one) => one.copies === 'pending') ? 'pending' : 'removed';
+    return { named, copies };
+  }
 
   async function old(tenant: string, values: readonly PersonalValue[], key: PseudonymKey) {
     const counts = await Promise.all(
@@ -83,15 +94,17 @@ function recoverable(now: number): ErasureAnswer['recoverable'] {
 const at = (ms: number) => new Date(ms).toISOString();
 
 /**
- * `POST /governance/v1/personal/retired-keys`: a pseudonym key that is to be used no more. From then on records from before
- * there were vaults are not found by value.
+ * `POST /governance/v1/personal/retired-keys`: a pseudonym key that is to be used no more for the tenant. From then on its
+ * records from before there were vaults are not found by value.
  */
 export function retireKey({ subjects, pseudonyms }: Omit<PersonalRoutes, 'personal'>): GovernedHandler {
-  return async ({ request, transport }) => {
+  return async ({ principal: { tenant }, request, transport, begin }) => {
     const { key } = RetiredKeyRequest.parse(request.body);
-    await reachable(() => subjects.retire(key, transport.requestId));
+    const touched = [`pseudonym-key:${key}`];
+    await begin(touched);
+    await reachable(() => subjects.retire(tenant, key, transport.requestId));
     const body: RetiredKeyAnswer = { key, configured: pseudonyms?.id === key };
-    return { body, touched: [`pseudonym-key:${key}`] };
+    return { body, touched };
   };
 }
 

@@ -193,7 +193,7 @@ export const GOVERNANCE: readonly Operation[] = [
     resource: 'personal',
     body: RetiredKeyRequest,
     owner: 'issued',
-    summary: 'Ends the use of a key of pseudonyms, and with it the search for them.',
+    summary: 'Ends the use of a key of pseudonyms for the tenant, and with it the search for them.',
   },
   {
     ...common,
