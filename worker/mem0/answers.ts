@@ -39,7 +39,16 @@ export function checkAnswer(
   answer: unknown,
   context: AnswerContext,
 ): CheckedAnswer {
-  return READERS[operation.answer](space, answer, context, operation);
+  const checked = READERS[operation.answer](space, answer, context, operation);
+  if (checked.ok) return checked;
+  const withheld = foreignRows(space, answer);
+  return withheld === 0 ? checked : { ...checked, withheld };
+}
+
+/** Rows of another's in a list that cannot be read: what else is wrong with it does not hide them. */
+function foreignRows(space: Namespace, answer: unknown): number {
+  const rows: readonly unknown[] = Array.isArray(answer) ? answer : (resultsOf(answer) ?? []);
+  return rows.filter((row) => ownerOf(space, row) === 'foreign').length;
 }
 
 const READERS: { readonly [S in AnswerShape]: Reader } = {

@@ -30,7 +30,12 @@ export type CheckedAnswer =
       /** Ids of the memories in the answer. */
       readonly memoryIds: readonly string[];
     }
-  | { readonly ok: false; readonly reason: AnswerFault };
+  | {
+      readonly ok: false;
+      readonly reason: AnswerFault;
+      /** Rows that are another's, in an answer of which nothing is passed on; absent when there are none. */
+      readonly withheld?: number;
+    };
 
 export const MALFORMED: CheckedAnswer = { ok: false, reason: 'answer_malformed' };
 export const INCOMPLETE: CheckedAnswer = { ok: false, reason: 'answer_incomplete' };

@@ -107,6 +107,17 @@ function isRow(row: unknown, memoryId: string): boolean {
   return typeof row === 'object' && row !== null && (row as { id?: unknown }).id === memoryId;
 }
 
+export interface Listed {
+  readonly memoryIds: readonly string[];
+  /** Rows that are not the tenant's. */
+  readonly withheld: number;
+  /** Why nothing may be deleted on the strength of it. */
+  readonly problem?: Problem;
+}
+
+const MIXED =
+  'Nothing was deleted: it is not proven that all that this would delete is this tenant’s. Memories can be deleted by id.';
+
 /**
  * What a delete by filter is about to touch: the tenant's rows of the listing calls, and how many were not. Of several
  * calls each is the next page, asked while there is one.
@@ -115,19 +126,25 @@ export async function listTouched(
   asking: Asking,
   listing: Operation,
   calls: readonly UpstreamCall[],
-): Promise<{ readonly memoryIds: readonly string[]; readonly withheld: number }> {
+): Promise<Listed> {
   const { home, traceparent, hold } = asking;
   const memoryIds: string[] = [];
   let withheld = 0;
   for (const call of calls) {
     const answer = await home.upstream.call(call, traceparent, hold);
     const problem = upstreamProblem(answer, home.space, false);
-    if (problem) throw problem;
+    if (problem) return { memoryIds, withheld, problem };
     const checked = checkAnswer(listing, home.space, answer.ok ? answer.json : undefined, {});
-    if (!checked.ok) throw new Problem('upstream_unreadable', { reason: checked.reason });
+    withheld += checked.withheld ?? 0;
+    if (!checked.ok) {
+      return { memoryIds, withheld, problem: new Problem('upstream_unreadable', { reason: checked.reason }) };
+    }
     memoryIds.push(...checked.memoryIds);
-    withheld += checked.withheld;
     if ((checked.body as { readonly next?: unknown }).next !== true) break;
   }
-  return { memoryIds, withheld };
+  if (withheld === 0) return { memoryIds, withheld };
+  const mixed = new Problem('upstream_unreadable', {
+    ...{ reason: 'owner_unproven', decision: 'deny', detail: MIXED },
+  });
+  return { memoryIds, withheld, problem: mixed };
 }

@@ -184,7 +184,10 @@ function whatIsKnown(vars: Vars, rateWindowMs: number, problem?: Problem, status
     upstream: vars.upstream ?? [],
     calls: vars.scoped?.calls.map(({ request }) => request.params.memory_id) ?? [],
     intent: vars.intent,
-    withheld: (vars.scoped?.withheld ?? 0) + (vars.checked?.withheld ?? 0),
+    withheld: [vars.scoped, vars.checked, vars.governed].reduce(
+      (sum, each) => sum + (each?.withheld ?? 0),
+      0,
+    ),
     admitted: vars.admission?.admitted === true,
     rateWindowMs,
   };

@@ -26,12 +26,14 @@ export interface GovernedAnswer {
   readonly body: object;
   /** Ids that the record of this request names. */
   readonly touched?: readonly string[];
+  /** Rows of other owners in what Mem0 said, which were left out. */
+  readonly withheld?: number;
 }
 
 export type GovernedHandlers = { readonly [operation: string]: GovernedHandler };
 
 export interface GovernVars {
-  governed?: { readonly touched: readonly string[] };
+  governed?: { readonly touched: readonly string[]; readonly withheld: number };
 }
 
 /** What the gateway answers by itself ends here, where the rest goes on to be scoped and forwarded. */
@@ -40,11 +42,11 @@ export function govern(handlers: GovernedHandlers): Stage<Before, GovernVars> {
     const { operation, serve } = c.get('request');
     if (serve !== 'evaluate') return next();
     const begin = async (touched: readonly string[]) => {
-      c.set('governed', { touched });
+      c.set('governed', { touched, withheld: 0 });
       await c.get('recordIntent')();
     };
-    const { body, touched = [] } = await handlerFor(handlers, operation)({ ...c.var, begin });
-    c.set('governed', { touched });
+    const { body, touched = [], withheld = 0 } = await handlerFor(handlers, operation)({ ...c.var, begin });
+    c.set('governed', { touched, withheld });
     return c.json(body);
   };
 }

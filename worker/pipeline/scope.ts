@@ -1,6 +1,6 @@
 import { tokensOf } from '../audit/personal.ts';
 import { carriedBy } from '../mem0/bridge/index.ts';
-import { listTouched, proveExport, proveOwners } from '../mem0/prove.ts';
+import { type Listed, listTouched, proveExport, proveOwners } from '../mem0/prove.ts';
 import { type ScopedRequest, scopeRequest } from '../mem0/scope.ts';
 import type { UpstreamCall } from '../mem0/upstream.ts';
 import type { ValidRequest } from '../mem0/validate.ts';
@@ -33,7 +33,7 @@ export interface ScopeVars {
   };
 }
 
-const NOTHING = { memoryIds: [], withheld: 0 };
+const NOTHING: Listed = { memoryIds: [], withheld: 0 };
 
 /**
  * Rewrites ids into the tenant's namespace and proves owners. The reads that this takes are covered by the
@@ -65,11 +65,6 @@ export function scope({
     const lists = scoped.flatMap((each) => each.lists ?? [])[0] as ScopedRequest['lists'];
     const listed = lists ? await listTouched(asking, lists.operation, lists.calls) : NOTHING;
     const proven = [...proves, ...listed.memoryIds];
-    if (request.operation.action === 'delete' && proven.length > 0) {
-      await owners.register(tenant, 'memory', proven).catch(() => {
-        throw new Problem('owners_unavailable', { reason: 'owners_unavailable' });
-      });
-    }
     c.set('scoped', {
       calls: scoped.map(({ call }, at) => ({ call, request: requests[at]! })),
       proven,
@@ -77,6 +72,12 @@ export function scope({
       withheld: listed.withheld,
       touched: [...proven, ...tokens],
     });
+    if (listed.problem) throw listed.problem;
+    if (request.operation.action === 'delete' && proven.length > 0) {
+      await owners.register(tenant, 'memory', proven).catch(() => {
+        throw new Problem('owners_unavailable', { reason: 'owners_unavailable' });
+      });
+    }
     return next();
   };
 }

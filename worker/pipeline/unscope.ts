@@ -5,7 +5,7 @@ import { checkAnswer } from '../mem0/answers.ts';
 import { translationOf } from '../mem0/bridge/index.ts';
 import { linked } from '../mem0/bridge/pages.ts';
 import type { Operation } from '../mem0/catalogue/types.ts';
-import type { CheckedAnswer } from '../mem0/checked.ts';
+import type { AnswerFault, CheckedAnswer } from '../mem0/checked.ts';
 import { isObject, type JsonObject } from '../mem0/json.ts';
 import { unproven } from '../mem0/prove.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';
@@ -37,9 +37,14 @@ export function unscope({
     const scoped = c.get('scoped');
     const upstream = c.get('upstream');
     const { space } = c.get('home');
-    const all = scoped.calls.map((carried, at) => {
-      return check(carried, upstream[at], space, scoped.proven);
-    });
+    const checked = scoped.calls.map((carried, at) => check(carried, upstream[at], space, scoped.proven));
+    const withheld = checked.reduce((sum, each) => sum + (each.withheld ?? 0), 0);
+    const all = checked.flatMap((each) => (each.ok ? [each] : []));
+    const faulty = checked.find((each) => !each.ok);
+    if (faulty) {
+      c.set('checked', { memoryIds: [], withheld });
+      throw unreadable(faulty.reason);
+    }
     const bodies = all.map(({ body }) => body);
     const translation = translationOf(request);
     const carried = { origin: originOf(c.get('transport'), config.TRANSPORT), eventId: crypto.randomUUID() };
@@ -50,7 +55,7 @@ export function unscope({
     c.set('checked', {
       // Of what was read, only what goes out counts as seen.
       memoryIds: request.operation.action === 'read' ? released(memoryIds, given.value) : memoryIds,
-      withheld: all.reduce((sum, { withheld }) => sum + withheld, 0),
+      withheld,
     });
     if (given.value === undefined) throw given.thrown;
     const gone = bodies.flatMap(removedIds);
@@ -115,25 +120,24 @@ function originOf({ target }: Transport, kind: 'edge' | 'loopback'): string {
 const INCOMPLETE =
   'Mem0 may know more of this tenant than it gave, and cannot be asked for the rest. Name the ids instead of listing them.';
 
-/** @throws Problem when the answer is not one that may be passed on. */
 function check(
   { request }: ScopedCall,
   answer: UpstreamAnswer | undefined,
   space: Namespace,
   proven: readonly string[],
-): Extract<CheckedAnswer, { ok: true }> {
-  const json = answer?.ok ? answer.json : undefined;
-  const checked = checkAnswer(request.operation, space, json, {
+): CheckedAnswer {
+  return checkAnswer(request.operation, space, answer?.ok ? answer.json : undefined, {
     proven,
     asked: request.params.memory_id,
     fields: request.body?.fields as readonly string[] | undefined,
   });
-  if (checked.ok) return checked;
-  if (checked.reason === 'owner_unproven') throw unproven();
-  if (checked.reason === 'answer_incomplete') {
-    throw new Problem('not_served', { reason: checked.reason, detail: INCOMPLETE });
-  }
-  throw new Problem('upstream_unreadable', { reason: checked.reason });
+}
+
+/** The problem that an answer is which may not be passed on. */
+function unreadable(reason: AnswerFault): Problem {
+  if (reason === 'owner_unproven') return unproven();
+  if (reason === 'answer_incomplete') return new Problem('not_served', { reason, detail: INCOMPLETE });
+  return new Problem('upstream_unreadable', { reason });
 }
 
 /** Older memories that Mem0 removed while adding: their history is still there, and still the tenant's. */

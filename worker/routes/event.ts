@@ -28,7 +28,7 @@ export function getEvent(owners: Owners): GovernedHandler {
       const touched = [id, ...results.map((result) => result.id)];
       return { body: { id, event_type: 'ADD', status: 'SUCCEEDED', results }, touched };
     }
-    const { status, results } = await askPlatform(governed, id);
+    const { status, results, withheld } = await askPlatform(governed, id);
     const gone = results.filter(({ event }) => event === 'DELETE').map((result) => result.id);
     if (gone.length > 0) {
       await owners.register(principal.tenant, 'memory', gone).catch(() => {
@@ -38,6 +38,7 @@ export function getEvent(owners: Owners): GovernedHandler {
     return {
       body: { id, event_type: 'ADD', status, results },
       touched: [id, ...results.map((result) => result.id)],
+      withheld,
     };
   };
 }
@@ -48,7 +49,10 @@ interface PlatformEvent {
 }
 
 /** @throws Problem when the Platform does not say what became of the event. */
-async function askPlatform({ home, hold, transport }: Governed, id: string): Promise<PlatformEvent> {
+async function askPlatform(
+  { home, hold, transport }: Governed,
+  id: string,
+): Promise<PlatformEvent & { readonly withheld: number }> {
   const call = { method: 'GET', path: `/v1/event/${id}/`, query: [] };
   const answer = await home.upstream.call(call, transport.traceparent, hold);
   const problem = upstreamProblem(answer, home.space, false);
@@ -62,5 +66,6 @@ async function askPlatform({ home, hold, transport }: Governed, id: string): Pro
     const own = isMemory(row) && ownerOf(home.space, row) !== 'foreign' && KINDS.has(row.event);
     return own ? [{ id: row.id, event: row.event as string }] : [];
   });
-  return { status: event.status as string, results };
+  const withheld = rows.filter((row) => ownerOf(home.space, row) === 'foreign').length;
+  return { status: event.status as string, results, withheld };
 }
