@@ -96,6 +96,12 @@ export const EVENTS = {
     remedy:
       'As audit_flush_failed. Until it succeeds, a value that was erased may still lie there, encrypted.',
   },
+  vault_rekey_failed: {
+    fields: ['rows', 'error'],
+    means:
+      'So many personal values could not be put under the current key. The others go on, and it is tried again.',
+    remedy: 'Leave the old key in AUDIT_VAULT_KEYS, and report it when it repeats.',
+  },
   rekey_failed: {
     fields: [],
     means:

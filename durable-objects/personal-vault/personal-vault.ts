@@ -3,7 +3,7 @@ import { openPersonal, type SealedValue, sealPersonal, type VaultKey } from '../
 import type { Erased, Lookups, PersonalVaultRpc } from '../../core/rpc.ts';
 import { neonSql } from '../audit-log/neon.ts';
 import type { Sql, SqlRow, SqlValue } from '../audit-log/sql.ts';
-import { Vault } from './vault.ts';
+import { Vault, type VaultRow } from './vault.ts';
 
 export interface PersonalVaultSettings {
   /** The first one encrypts; the others open what it has not yet encrypted again. */
@@ -13,7 +13,10 @@ export interface PersonalVaultSettings {
 }
 
 export interface PersonalVaultDeps {
-  readonly log: (event: 'vault_copy_failed', fields: { readonly failures: number }) => void;
+  readonly log: (
+    event: 'vault_copy_failed' | 'vault_rekey_failed',
+    fields: { readonly [name: string]: string | number },
+  ) => void;
 }
 
 /** Values in one call; a caller with more makes several. */
@@ -38,6 +41,10 @@ export class PersonalVaultObject<E> extends DurableObject<E> implements Personal
   readonly #deps: PersonalVaultDeps;
   readonly #vault: Vault;
   #failures = 0;
+  /** Alarms one after the other in which a row could not be put under the current key. */
+  #rekeyFailures = 0;
+  /** The row behind which the next alarm goes on, so that rows that fail do not keep the others from their turn. */
+  #rekeyBehind = 0;
   #copying: Promise<boolean> = Promise.resolve(true);
   /** Whether this instance has looked for what an earlier one left to do. */
   #woken = false;
@@ -85,10 +92,11 @@ export class PersonalVaultObject<E> extends DurableObject<E> implements Personal
 
   override async alarm(): Promise<void> {
     await this.#rekey();
-    const copied = await this.#copy();
-    if (!copied) {
-      await this.#arm(Math.min(MAX_PAUSE_MS, COPY_DELAY_MS * 2 ** Math.min(this.#failures, 16)));
-    } else if (this.#hasWork()) await this.#arm(0);
+    await this.#copy();
+    if (!this.#hasWork()) return;
+    const failures = Math.max(this.#failures, this.#rekeyFailures);
+    const pauseMs = Math.min(MAX_PAUSE_MS, COPY_DELAY_MS * 2 ** Math.min(failures, 16));
+    await this.#arm(failures === 0 ? 0 : pauseMs);
   }
 
   /** After a change of keys nobody else tells an object that its rows are under an old one. */
@@ -142,16 +150,25 @@ export class PersonalVaultObject<E> extends DurableObject<E> implements Personal
     return true;
   }
 
-  /** Encrypts again, with the current key, what an older one encrypts. */
+  /** Encrypts again, with the current key, what an older one encrypts. A row that fails is left for the next round. */
   async #rekey(): Promise<void> {
     const { tenant } = this.#vault;
     if (tenant === undefined) return;
-    const { keys } = this.#settings;
-    for (const row of this.#vault.under(this.#oldIds, REKEYED_AT_ONCE)) {
-      const value = await openPersonal(keys, tenant, row.token, row.jwe);
-      if (value === undefined) this.#vault.giveUp(row);
-      else this.#vault.rekey(row, await sealPersonal(this.#current, tenant, value, row.token));
-    }
+    let rows = this.#vault.under(this.#oldIds, REKEYED_AT_ONCE, this.#rekeyBehind);
+    if (rows.length === 0) rows = this.#vault.under(this.#oldIds, REKEYED_AT_ONCE);
+    this.#rekeyBehind = rows.at(-1)?.seq ?? 0;
+    const faults: unknown[] = [];
+    for (const row of rows) await this.#rekeyRow(tenant, row).catch((error) => faults.push(error));
+    this.#rekeyFailures = faults.length === 0 ? 0 : this.#rekeyFailures + 1;
+    if (faults.length === 0) return;
+    const error = faults[0] instanceof Error ? faults[0].name : 'unknown';
+    this.#deps.log('vault_rekey_failed', { rows: faults.length, error });
+  }
+
+  async #rekeyRow(tenant: string, row: VaultRow): Promise<void> {
+    const value = await openPersonal(this.#settings.keys, tenant, row.token, row.jwe);
+    if (value === undefined) this.#vault.giveUp(row);
+    else this.#vault.rekey(row, await sealPersonal(this.#current, tenant, value, row.token));
   }
 }
 

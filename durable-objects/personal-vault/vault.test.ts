@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { lookupOf, newToken, vaultKey } from '../../core/personal.ts';
-import { MemoryStore } from '../audit-log/testing/store.ts';
+import { MemoryStore, StorageFailure } from '../audit-log/testing/store.ts';
 import { Vault } from './vault.ts';
 
 // Whatever is asked in whatever order, with storage that fails: the vault against a simple model of it.
@@ -18,8 +18,8 @@ const sealed = (name: string, key = KEYS[0]!, token = newToken(0)) => ({
 const NAMES = ['alice', 'bob', 'carol', 'dave'] as const;
 const name = fc.constantFrom(...NAMES);
 const step = fc.oneof(
-  fc.record({ kind: fc.constant('keep' as const), name, old: fc.boolean() }),
-  fc.record({ kind: fc.constant('erase' as const), name }),
+  fc.record({ kind: fc.constant('keep' as const), name, old: fc.boolean(), alone: fc.boolean() }),
+  fc.record({ kind: fc.constant('erase' as const), name, alone: fc.boolean() }),
   fc.record({ kind: fc.constant('copy' as const), lost: fc.boolean() }),
   fc.record({ kind: fc.constant('rekey' as const) }),
   fc.record({
@@ -29,18 +29,25 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('restart' as const) }),
 );
 
-it('keeps one token for each value until it is erased, and tells Postgres of all of it', () => {
+/** A row as the model knows it; whoever asks with the old key alone finds it only under that one. */
+type Kept = { readonly name: string; readonly token: string; kid: string };
+const OLD_KEY = [KEYS[1]!];
+const keysOf = (alone: boolean) => (alone ? OLD_KEY : KEYS);
+
+it('keeps what each value is found by until it is erased, and tells Postgres of all of it', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const store = new MemoryStore();
       let vault = new Vault(store);
-      const model = new Map<string, string>();
+      let model: Kept[] = [];
+      const rowsOf = (name: string, keys: typeof KEYS) =>
+        model.filter((row) => row.name === name && keys.some(({ id }) => id === row.kid));
       const postgres = new Map<string, string>();
       const attempt = (run: () => void) => {
         try {
           run();
         } catch (error) {
-          if ((error as Error).constructor.name !== 'StorageFailure') throw error;
+          if (!(error instanceof StorageFailure)) throw error;
         }
       };
       const copy = (lost: boolean) => {
@@ -58,33 +65,115 @@ it('keeps one token for each value until it is erased, and tells Postgres of all
         else if (each.kind === 'copy') copy(each.lost);
         else if (each.kind === 'erase') {
           attempt(() => {
-            const gone = vault.erase([lookups(each.name)]);
-            expect(gone).toEqual(model.has(each.name) ? [model.get(each.name)] : []);
-            model.delete(each.name);
+            const keys = keysOf(each.alone);
+            const rows = rowsOf(each.name, keys);
+            expect(vault.erase([lookups(each.name, keys)])).toEqual(rows.map(({ token }) => token));
+            model = model.filter((row) => !rows.includes(row));
           });
         } else if (each.kind === 'keep') {
           attempt(() => {
-            const value = sealed(each.name, KEYS[each.old ? 1 : 0]);
-            const [token] = vault.keep('acme', [{ sealed: value, lookups: lookups(each.name) }]);
-            expect(token).toBe(model.get(each.name) ?? value.token);
-            model.set(each.name, token!);
+            const keys = keysOf(each.alone);
+            const value = sealed(each.name, KEYS[each.old || each.alone ? 1 : 0]);
+            const [token] = vault.keep('acme', [{ sealed: value, lookups: lookups(each.name, keys) }]);
+            const [known] = rowsOf(each.name, keys);
+            expect(token).toBe(known?.token ?? value.token);
+            if (!known) model.push({ name: each.name, token: value.token, kid: value.keyId });
           });
         } else {
           for (const row of vault.under(['v1'], 1)) {
-            const owner = [...model].find(([, token]) => token === row.token)![0];
-            attempt(() => vault.rekey(row, sealed(owner, KEYS[0], row.token)));
+            const kept = model.find(({ token }) => token === row.token)!;
+            attempt(() => {
+              vault.rekey(row, sealed(kept.name, KEYS[0], row.token));
+              kept.kid = 'v2';
+            });
           }
         }
-        const found = vault.find(NAMES.map((each) => lookups(each)));
-        expect(found).toEqual(NAMES.map((each) => model.get(each) ?? null));
+        for (const keys of [KEYS, OLD_KEY]) {
+          const found = vault.find(NAMES.map((each) => lookups(each, keys)));
+          expect(found).toEqual(NAMES.map((each) => rowsOf(each, keys)[0]?.token ?? null));
+        }
       }
       for (let left = 100; left > 0; left--) copy(false);
-      expect([...postgres.keys()].sort()).toEqual([...model.values()].sort());
+      expect([...postgres.keys()].sort()).toEqual(model.map(({ token }) => token).sort());
       for (const [token, jwe] of postgres) expect(vault.read([token])).toEqual([jwe]);
     }),
     { numRuns: 300 },
   );
 });
+
+/** A value that one version kept under the new key, and another, which had the old key alone, once more. */
+function keptTwice(vault: Vault) {
+  const [first, second] = [sealed('alice'), sealed('alice', KEYS[1])];
+  vault.keep('acme', [{ sealed: first, lookups: lookups('alice') }]);
+  vault.keep('acme', [{ sealed: second, lookups: lookups('alice', OLD_KEY) }]);
+  return [first.token, second.token];
+}
+
+it('puts a second row of a value under the new key beside the first, and gives the first one', () => {
+  const vault = new Vault(new MemoryStore());
+  const tokens = keptTwice(vault);
+  expect(vault.find([lookups('alice')])).toEqual([tokens[0]]);
+  const [row] = vault.under(['v1'], 10);
+  vault.rekey(row!, sealed('alice', KEYS[0], row!.token));
+  expect(vault.under(['v2'], 10).map(({ token }) => token)).toEqual(tokens);
+  expect(vault.find([lookups('alice')])).toEqual([tokens[0]]);
+  expect(vault.keep('acme', [{ sealed: sealed('alice'), lookups: lookups('alice') }])).toEqual([tokens[0]]);
+  expect(vault.read(tokens)).not.toContain(null);
+  expect(vault.erase([lookups('alice'), lookups('alice')])).toEqual(tokens);
+  expect(vault.read(tokens)).toEqual([null, null]);
+  expect([...vault.waiting(10).erased].sort()).toEqual(tokens.toSorted());
+});
+
+it('erases every row of a value before they are under one key', () => {
+  const vault = new Vault(new MemoryStore());
+  const tokens = keptTwice(vault);
+  expect(vault.erase([lookups('alice')])).toEqual(tokens);
+  expect(vault.read(tokens)).toEqual([null, null]);
+});
+
+it.each([undefined, 1, 'commit', 'committed'] as const)(
+  'moves the rows of an earlier version over, also when storage fails at %s',
+  (fault) => {
+    const store = new MemoryStore();
+    for (const statement of [
+      `CREATE TABLE personal (
+        token TEXT NOT NULL PRIMARY KEY, lookup TEXT NOT NULL UNIQUE, kid TEXT NOT NULL, jwe TEXT NOT NULL,
+        copied INTEGER NOT NULL DEFAULT 0
+      ) STRICT, WITHOUT ROWID`,
+      'CREATE INDEX personal_waiting ON personal (copied) WHERE copied = 0',
+      'CREATE INDEX personal_kid ON personal (kid)',
+      'CREATE TABLE erased (token TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID',
+      'CREATE TABLE owner (one INTEGER PRIMARY KEY CHECK (one = 1), tenant TEXT NOT NULL) STRICT',
+    ]) {
+      store.exec(statement);
+    }
+    const rows = [sealed('alice'), sealed('alice', KEYS[1]), sealed('bob')];
+    store.transaction(() => {
+      store.exec("INSERT INTO owner VALUES (1, 'acme')");
+      for (const [copied, { token, lookup, keyId, jwe }] of rows.entries()) {
+        store.exec(
+          'INSERT INTO personal VALUES (?, ?, ?, ?, ?)',
+          ...[token, lookup, keyId, jwe, Math.min(copied, 1)],
+        );
+      }
+    });
+    if (fault !== undefined) {
+      store.fail(fault);
+      expect(() => new Vault(store)).toThrow(StorageFailure);
+    }
+    const made = new Vault(store);
+    const after = store.snapshot();
+    const vault = new Vault(store);
+    expect(store.snapshot()).toEqual(after);
+    expect(after.map(({ name }) => name)).not.toContain('personal_before');
+    expect(vault.read(rows.map(({ token }) => token))).toEqual(rows.map(({ jwe }) => jwe));
+    expect(vault.waiting(10).rows.map(({ token }) => token)).toEqual([rows[0]!.token]);
+    const [row] = vault.under(['v1'], 10);
+    vault.rekey(row!, sealed('alice', KEYS[0], row!.token));
+    expect(made.tenant).toBe('acme');
+    expect(vault.erase([lookups('alice')]).sort()).toEqual([rows[0]!.token, rows[1]!.token].sort());
+  },
+);
 
 it('puts a row under another key only when it is still the row that was read', () => {
   const vault = new Vault(new MemoryStore());

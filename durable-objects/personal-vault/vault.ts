@@ -6,19 +6,42 @@ import { tablesOf } from '../audit-log/tables.ts';
  * One object's part of a tenant's vault: tokens, and the values that they stand for, encrypted. Pure and synchronous; it
  * sees no value. Every change that Postgres has to learn is noted with it, in the same transaction.
  */
-export type VaultRow = { token: string; lookup: string; kid: string; jwe: string };
+export type VaultRow = { seq: number; token: string; lookup: string; kid: string; jwe: string };
 
 const makeTables = tablesOf([
+  // Several rows may have one lookup: whoever has only the old key while others have the new one, too, does not find what
+  // they kept, and gives the value a second token. Records name both, so none of the rows can go.
   `CREATE TABLE IF NOT EXISTS personal (
-    token TEXT NOT NULL PRIMARY KEY, lookup TEXT NOT NULL UNIQUE, kid TEXT NOT NULL, jwe TEXT NOT NULL,
+    seq INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, lookup TEXT NOT NULL, kid TEXT NOT NULL, jwe TEXT NOT NULL,
     copied INTEGER NOT NULL DEFAULT 0
-  ) STRICT, WITHOUT ROWID`,
+  ) STRICT`,
+  'CREATE INDEX IF NOT EXISTS personal_lookup ON personal (lookup)',
   'CREATE INDEX IF NOT EXISTS personal_waiting ON personal (copied) WHERE copied = 0',
   'CREATE INDEX IF NOT EXISTS personal_kid ON personal (kid)',
   // Tokens whose copy has to go.
   'CREATE TABLE IF NOT EXISTS erased (token TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID',
   'CREATE TABLE IF NOT EXISTS owner (one INTEGER PRIMARY KEY CHECK (one = 1), tenant TEXT NOT NULL) STRICT',
 ]);
+
+/** Moves rows out of the table of earlier versions, in which a lookup had one row; a table cannot drop that by itself. */
+function allowSecondRows(sql: Sql): void {
+  const before = sql.exec(
+    "SELECT 1 FROM sqlite_master WHERE name = 'personal' AND sql LIKE '%lookup TEXT NOT NULL UNIQUE%'",
+  );
+  if (before.length === 0) return;
+  sql.transaction(() => {
+    // They would go with the renamed table, and keep their names from the new one.
+    sql.exec('DROP INDEX IF EXISTS personal_waiting');
+    sql.exec('DROP INDEX IF EXISTS personal_kid');
+    sql.exec('ALTER TABLE personal RENAME TO personal_before');
+    makeTables(sql);
+    sql.exec(
+      `INSERT INTO personal (token, lookup, kid, jwe, copied)
+        SELECT token, lookup, kid, jwe, copied FROM personal_before`,
+    );
+    sql.exec('DROP TABLE personal_before');
+  });
+}
 
 /** The platform binds at most 100 parameters to a statement. */
 const CHUNK = 90;
@@ -28,6 +51,7 @@ export class Vault {
 
   constructor(sql: Sql) {
     this.#sql = sql;
+    allowSecondRows(sql);
     makeTables(sql);
   }
 
@@ -36,19 +60,34 @@ export class Vault {
     return this.#sql.exec<{ tenant: string }>('SELECT tenant FROM owner')[0]?.tenant;
   }
 
-  /** The token of each value, which is given by its lookups, one for each key; `null`: it has none. */
+  /**
+   * The token of each value, which is given by its lookups, one for each key; `null`: it has none. Of several tokens it is
+   * the oldest, so that a second one does not take the place of the one that records have named so far.
+   */
   find(values: readonly (readonly string[])[]): (string | null)[] {
+    return this.#tokens(values).map(([oldest]) => oldest ?? null);
+  }
+
+  /** All tokens of each value, the oldest first. */
+  #tokens(values: readonly (readonly string[])[]): string[][] {
     const all = [...new Set(values.flat())];
-    const known = new Map<string, string>();
+    const rows: Pick<VaultRow, 'seq' | 'token' | 'lookup'>[] = [];
     for (let at = 0; at < all.length; at += CHUNK) {
       const some = all.slice(at, at + CHUNK);
-      const rows = this.#sql.exec<{ token: string; lookup: string }>(
-        `SELECT token, lookup FROM personal WHERE lookup IN (${some.map(() => '?').join(', ')})`,
-        ...some,
+      rows.push(
+        ...this.#sql.exec<(typeof rows)[number]>(
+          `SELECT seq, token, lookup FROM personal WHERE lookup IN (${some.map(() => '?').join(', ')})`,
+          ...some,
+        ),
       );
-      for (const { token, lookup } of rows) known.set(lookup, token);
     }
-    return values.map((lookups) => lookups.flatMap((lookup) => known.get(lookup) ?? [])[0] ?? null);
+    const known = Map.groupBy(rows, ({ lookup }) => lookup);
+    return values.map((lookups) =>
+      lookups
+        .flatMap((lookup) => known.get(lookup) ?? [])
+        .sort((a, b) => a.seq - b.seq)
+        .map(({ token }) => token),
+    );
   }
 
   /**
@@ -82,10 +121,13 @@ export class Vault {
     );
   }
 
-  /** Forgets values, given by their lookups. Can be repeated. @returns the tokens that are gone now. */
+  /**
+   * Forgets values, given by their lookups, under every token that they have. Can be repeated. @returns the tokens that
+   * are gone now.
+   */
   erase(values: readonly (readonly string[])[]): string[] {
     return this.#sql.transaction(() => {
-      const tokens = this.find(values).filter((token) => token !== null);
+      const tokens = [...new Set(this.#tokens(values).flat())];
       for (const token of tokens) {
         this.#sql.exec('DELETE FROM personal WHERE token = ?', token);
         this.#sql.exec('INSERT INTO erased (token) VALUES (?) ON CONFLICT DO NOTHING', token);
@@ -98,7 +140,7 @@ export class Vault {
   waiting(limit: number): { readonly rows: readonly VaultRow[]; readonly erased: readonly string[] } {
     return {
       rows: this.#sql.exec<VaultRow>(
-        'SELECT token, lookup, kid, jwe FROM personal WHERE copied = 0 LIMIT ?',
+        'SELECT seq, token, lookup, kid, jwe FROM personal WHERE copied = 0 LIMIT ?',
         limit,
       ),
       erased: this.#sql
@@ -117,12 +159,13 @@ export class Vault {
     });
   }
 
-  /** Rows that one of these keys encrypts. */
-  under(keyIds: readonly string[], limit: number): VaultRow[] {
+  /** Rows that one of these keys encrypts, the oldest first, from behind a row. */
+  under(keyIds: readonly string[], limit: number, behind = 0): VaultRow[] {
     if (keyIds.length === 0) return [];
     return this.#sql.exec<VaultRow>(
-      `SELECT token, lookup, kid, jwe FROM personal WHERE kid IN (${keyIds.map(() => '?').join(', ')}) LIMIT ?`,
-      ...[...keyIds, limit],
+      `SELECT seq, token, lookup, kid, jwe FROM personal
+        WHERE kid IN (${keyIds.map(() => '?').join(', ')}) AND seq > ? ORDER BY seq LIMIT ?`,
+      ...[...keyIds, behind, limit],
     );
   }
 

@@ -285,4 +285,32 @@ describe('another key', () => {
     await rig.restartGateway({ AUDIT_VAULT_KEYS: `v2:${SECRET}` });
     expect((await recordOf(await list('hanna'))).record.resource.ids).toEqual([token]);
   });
+
+  it('is taken out again and put back, and a value that has two tokens since keeps both until it is erased', async () => {
+    const used = async () => (await recordOf(await list('ivy'))).record.resource.ids[0] as string;
+    const both = `v3:${randomBytes(32).toString('base64url')} v2:${SECRET}`;
+    await rig.restartGateway({ AUDIT_VAULT_KEYS: both });
+    const first = await used();
+    await rig.restartGateway({ AUDIT_VAULT_KEYS: `v2:${SECRET}` });
+    const second = await used();
+    expect(second).not.toBe(first);
+    const kids = async () =>
+      (await Promise.all([first, second].map(copies))).map((rows) => rows[0]?.kid ?? null);
+    await eventually(kids, ([, kid]) => kid === 'v2');
+
+    await rig.restartGateway({ AUDIT_VAULT_KEYS: both });
+    expect(await used()).toBe(first);
+    const moved = await eventually(kids, (all) => all.every((kid) => kid === 'v3'));
+    expect(moved).toEqual(['v3', 'v3']);
+    expect(await used()).toBe(first);
+
+    const erased = await rig.call('POST', '/governance/v1/personal/erasures', admin, {
+      value: 'ivy',
+      dry_run: false,
+    });
+    ANSWERS['governance.personal.erase']!.schema.parse(erased.json);
+    expect(erased.json.copies).toBe('removed');
+    expect(erased.json.subjects.map(({ token }: { token: string }) => token)).toEqual([first, second]);
+    expect(await kids()).toEqual([null, null]);
+  });
 });
