@@ -67,6 +67,7 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
       log: deps.log,
       now: this.#now,
       flush: () => this.#flusher.flush(),
+      compare: (state) => this.#flusher.compare(state),
       origin: settings.origin,
       signer: settings.signer,
       intervalMs: settings.checkpointIntervalMs,

@@ -3,8 +3,8 @@ import { logName } from '../../core/names.ts';
 import { formatNote, openNote, parseNote, type SignerKey, signNote } from '../../core/note.ts';
 import type { CheckpointAnswer, SignedCheckpoint } from '../../core/rpc.ts';
 import type { Log } from './flush.ts';
-import type { AuditMachine } from './machine.ts';
-import { type AuditSink, SinkFailure } from './sink.ts';
+import type { AuditMachine, Comparison } from './machine.ts';
+import { type AuditSink, SinkFailure, type SinkState } from './sink.ts';
 
 export interface CheckpointerOptions {
   readonly machine: AuditMachine;
@@ -13,6 +13,8 @@ export interface CheckpointerOptions {
   readonly now: () => number;
   /** Sends what waits to Postgres. */
   readonly flush: () => Promise<void>;
+  /** Holds the log against what Postgres says of it, and tells the operator what came of it. */
+  readonly compare: (state: SinkState) => Comparison;
   /** The gateway's part of every log's origin. */
   readonly origin: string;
   readonly signer: SignerKey;
@@ -81,13 +83,13 @@ export class Checkpointer {
 
   /** @throws SinkFailure when it cannot be done now, or not before somebody looked at what is wrong. */
   async #sign(): Promise<CheckpointAnswer> {
-    const { machine, sink, signer, now, newId } = this.#options;
+    const { machine, sink, compare, signer, now, newId } = this.#options;
     for (let turn = 0; turn < TURNS; turn++) {
       const { log, state: before } = machine;
       const { state, checkpoint } = await sink.lastCheckpoint(log);
       // A flush that came between knows more of Postgres than this answer, and may have begun another epoch.
       if (machine.log !== log || machine.state.flushed !== before.flushed) continue;
-      if (machine.compare(state, now()).kind === 'forked') throw new SinkFailure('transient', 'forked');
+      if (compare(state).kind === 'forked') throw new SinkFailure('transient', 'forked');
       const { flushed } = machine.state;
       const kept = machine.checkpoint;
       const size = Math.max(checkpoint?.size ?? 0, kept?.size ?? 0);

@@ -1,5 +1,5 @@
 import type { Batch } from './batch.ts';
-import type { AuditMachine, ForkCause } from './machine.ts';
+import type { AuditMachine, Comparison, ForkCause } from './machine.ts';
 import { type AuditSink, SinkFailure, type SinkState } from './sink.ts';
 
 export type Log = (event: string, fields: { readonly [name: string]: string | number | boolean }) => void;
@@ -98,6 +98,34 @@ export class Flusher {
     return this.#running;
   }
 
+  /**
+   * Holds the log against what Postgres says of it, and tells the operator what came of it, of a fork once per cause.
+   * Whoever asks Postgres compares by this alone: the machine follows what it is shown, so that a second comparison
+   * finds nothing left to tell.
+   */
+  compare(state: SinkState): Comparison {
+    const { machine, log, now } = this.#options;
+    const before = machine.state.fork;
+    const comparison = machine.compare(state, now());
+    const { size } = machine.state;
+    if (comparison.kind === 'forked') {
+      const { cause } = comparison;
+      this.#compared = false;
+      if (this.#fork?.cause !== cause) {
+        this.#fork = { cause, since: now() };
+        log('audit_fork', { log: machine.log, size, head: state.head, cause });
+      }
+      return comparison;
+    }
+    this.#fork = undefined;
+    if (comparison.kind === 'database_back') {
+      log('audit_database_back', { log: machine.log, head: state.head, flushed: comparison.from });
+    } else if (before !== null) {
+      log('audit_recovered', { log: machine.log, size });
+    }
+    return comparison;
+  }
+
   async #attempt(): Promise<void> {
     this.#madePartitions = false;
     try {
@@ -118,7 +146,7 @@ export class Flusher {
     const { machine, sink, now } = this.#options;
     if (!this.#compared || machine.state.fork !== null || machine.pruneDue(now())) {
       if (!(await this.#leaveFork())) return;
-      this.#compare(await sink.state(machine.log));
+      this.#follow(await sink.state(machine.log));
     }
     const sending: Sending[] = [];
     try {
@@ -150,7 +178,7 @@ export class Flusher {
         if (answer.state.head < end) throw new SinkFailure('transient', 'head_short');
         machine.confirm(end, now());
         this.#rows = Math.min(this.#options.batchRows, this.#rows * 2);
-        this.#compare(answer.state, batch.texts.length);
+        this.#follow(answer.state, batch.texts.length);
         atOnce = this.#rows === this.#options.batchRows ? most : 1;
       } else {
         if (!(answer.error instanceof SinkFailure)) throw answer.error;
@@ -189,7 +217,7 @@ export class Flusher {
       const { since, cause } = this.#fork ?? {};
       if (since === undefined || now() - since < PATIENCE_MS[cause!]) return true;
       const state = await sink.state(machine.log);
-      const found = machine.compare(state, now());
+      const found = this.compare(state);
       if (found.kind !== 'forked' || found.cause !== cause) return true;
       log('audit_recovery', { log: machine.log, cause, head: state.head });
       machine.beginRecovery(state, now());
@@ -215,10 +243,10 @@ export class Flusher {
         this.#madePartitions = true;
         return sink.ensurePartitions();
       case 'gap':
-        return this.#compare(await sink.state(name));
+        return this.#follow(await sink.state(name));
       case 'mismatch':
         machine.fork('record_differs', now());
-        return this.#compare(await sink.state(name));
+        return this.#follow(await sink.state(name));
       case 'too_large':
       case 'poison':
         if (texts.length > 1) {
@@ -231,31 +259,16 @@ export class Flusher {
     const state = await sink.quarantine(name, first, texts[0]!, sqlstate);
     log('audit_quarantined', { log: name, index: first, sqlstate });
     machine.confirm(first + 1, now());
-    this.#compare(state);
+    this.#follow(state);
   }
 
-  /** @throws SinkFailure when nothing can be sent; the operator's log says so once per cause. */
-  #compare(state: SinkState, confirmed = 0): void {
-    const { machine, log, now } = this.#options;
-    const before = machine.state.fork;
-    const comparison = machine.compare(state, now());
-    const { size } = machine.state;
-    this.#compared = comparison.kind !== 'forked';
-    if (comparison.kind === 'forked') {
-      const { cause } = comparison;
-      if (this.#lastFailure !== `fork_${cause}`) {
-        log('audit_fork', { log: machine.log, size, head: state.head, cause });
-      }
-      if (this.#fork?.cause !== cause) this.#fork = { cause, since: now() };
-      // Looked at again with growing pauses: a database restored by mistake may come back.
-      throw new SinkFailure('transient', `fork_${cause}`);
-    }
-    this.#fork = undefined;
-    if (comparison.kind === 'database_back') {
-      log('audit_database_back', { log: machine.log, head: state.head, flushed: comparison.from });
-    } else if (before !== null) {
-      log('audit_recovered', { log: machine.log, size });
-    }
+  /** @throws SinkFailure when nothing can be sent. */
+  #follow(state: SinkState, confirmed = 0): void {
+    const { machine, now } = this.#options;
+    const comparison = this.compare(state);
+    // Looked at again with growing pauses: a database restored by mistake may come back.
+    if (comparison.kind === 'forked') throw new SinkFailure('transient', `fork_${comparison.cause}`);
+    this.#compared = true;
     if (machine.pruneDue(now())) machine.prune(now(), confirmed);
   }
 }

@@ -237,3 +237,50 @@ it('a fork is told to the operator once, and not with every look', async () => {
   for (let i = 0; i < 5; i++) await world.flush();
   expect(world.eventsNamed('audit_fork')).toHaveLength(1);
 });
+
+describe('what a checkpoint sees before any flush', () => {
+  async function settled(): Promise<World> {
+    const world = new World();
+    world.append(...reads(0, 4));
+    await world.settle();
+    return world;
+  }
+
+  it('is told once: the database went back', async () => {
+    const world = await settled();
+    world.sink.restore(new Map([[world.machine.log, stored(world).slice(0, 2)]]));
+    await world.sign();
+    await world.settle();
+    expect(stored(world)).toHaveLength(4);
+    expect(world.eventsNamed('audit_database_back')).toEqual([{ log: 'acme~0~1', head: 2, flushed: 4 }]);
+  });
+
+  it('is told once: a fork, and that it is over', async () => {
+    const world = await settled();
+    world.sink.logs.set('acme~0~2', []);
+    await world.sign();
+    expect(world.eventsNamed('audit_fork')).toEqual([
+      { log: 'acme~0~1', size: 4, head: 4, cause: 'later_epoch' },
+    ]);
+    expect(world.flusher.unsettled).toBe(true);
+    await world.flush();
+    expect(world.eventsNamed('audit_fork')).toHaveLength(1);
+    world.sink.logs.delete('acme~0~2');
+    await world.sign();
+    expect(world.machine.state.fork).toBeNull();
+    await world.settle();
+    expect(world.eventsNamed('audit_recovered')).toEqual([{ log: 'acme~0~1', size: 4 }]);
+  });
+});
+
+it('a fork that is found to be over when the log would leave its epoch is told to be over', async () => {
+  const world = new World();
+  world.append(read('a'));
+  world.sink.logs.set('acme~0~2', []);
+  await world.flush();
+  world.clock += DAY;
+  world.sink.logs.delete('acme~0~2');
+  await world.settle();
+  expect(world.machine.log).toBe('acme~0~1');
+  expect(world.eventsNamed('audit_recovered')).toHaveLength(1);
+});

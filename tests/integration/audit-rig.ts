@@ -132,6 +132,7 @@ export function auditRig(writerUrl: string, endpoint: string, timeoutMs = 10_000
       ...{ machine, sink: neonSink(url, endpoint, timeoutMs), now: Date.now },
       log: (event, fields) => logged.push([event, fields]),
       flush: () => flusher.flush(),
+      compare: (state) => flusher.compare(state),
       origin: SETTINGS.origin,
       signer: SETTINGS.signer,
       intervalMs: SETTINGS.checkpointIntervalMs,

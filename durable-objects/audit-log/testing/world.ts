@@ -57,6 +57,7 @@ export class World {
       log: (event, fields) => this.events.push([event, fields]),
       now: () => this.clock,
       flush: () => this.flusher.flush(),
+      compare: (state) => this.flusher.compare(state),
       origin: this.settings.origin,
       signer: this.signer,
       intervalMs: this.settings.checkpointIntervalMs,
