@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { COSIGNED, parseCheckpoint } from '../../core/checkpoint.ts';
-import { verifyInclusion } from '../../core/merkle.ts';
 import { formatNote, openNote, parseNote, signerKey, signNote } from '../../core/note.ts';
 import { MINUTE, members, read } from './testing/entries.ts';
 import type { SinkCall } from './testing/model-sink.ts';
@@ -177,36 +176,6 @@ it('an answer of Postgres that a flush has overtaken is asked for again', async 
   };
   expect(await world.checkpointer.sign()).toMatchObject({ ok: true, size: 4 });
   expect(world.machine.state).toMatchObject({ flushed: 4, fork: null });
-});
-
-it('an epoch that a fork has closed is signed as Postgres holds it, and each of its records is proven', async () => {
-  const world = new World();
-  world.append(...Array.from({ length: 300 }, (_, i) => read(`r${i}`)));
-  const before = world.store.snapshot();
-  await world.settle();
-  await world.checkpointer.sign();
-  world.append(...Array.from({ length: 40 }, (_, i) => read(`gone${i}`)));
-  await world.settle();
-  world.store.restore(before);
-  world.sent.clear();
-  world.restart();
-  for (let turn = 0; turn < 10 && world.machine.log === LOG; turn++) {
-    await world.flush();
-    world.clock += MINUTE;
-  }
-  await world.settle();
-  expect(await world.checkpointer.sign()).toMatchObject({ ok: true, log: 'acme~0~2' });
-  const closed = await world.checkpointer.signClosed(LOG);
-  expect(closed).toMatchObject({ ok: true, log: LOG, size: 340 });
-  expect(await world.checkpointer.signClosed(LOG)).toEqual(closed);
-  if (!closed.ok) throw new Error(closed.code);
-  for (const index of [0, 255, 299, 300, 339]) {
-    const { leaf, proof } = world.machine.inclusion({ log: LOG, index }, 340)!;
-    const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
-    const head = { index, size: 340, root: hex(closed.root) };
-    expect(verifyInclusion(head, hex(leaf), proof.map(hex))).toBe(true);
-    expect(leaf).toBe(world.sink.rows(LOG)[index]!.leaf);
-  }
 });
 
 describe('another key', () => {

@@ -54,21 +54,30 @@ export class Checkpointer {
 
   /** Never throws for what Postgres does. @throws when the object's own storage fails. */
   sign(): Promise<CheckpointAnswer> {
-    this.#running ??= this.#attempt(() => this.#sign()).finally(() => {
+    this.#running ??= this.#attempt().finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  /** The same for an epoch that a fork has closed. @throws when the object's own storage fails. */
-  signClosed(log: string): Promise<CheckpointAnswer> {
-    return this.#attempt(() => this.#signClosed(log));
+  /**
+   * The same for an epoch that a fork has closed. The schedule is that of the log that goes on, so whoever asks for this
+   * leaves it as it is. @throws when the object's own storage fails.
+   */
+  async signClosed(log: string): Promise<CheckpointAnswer> {
+    try {
+      return await this.#signClosed(log);
+    } catch (error) {
+      if (!(error instanceof SinkFailure)) throw error;
+      this.#options.log('audit_checkpoint_failed', { log, failure: error.label });
+      return { ok: false, code: 'unavailable' };
+    }
   }
 
-  async #attempt(run: () => Promise<CheckpointAnswer>): Promise<CheckpointAnswer> {
+  async #attempt(): Promise<CheckpointAnswer> {
     const { machine, log, now } = this.#options;
     try {
-      const answer = await run();
+      const answer = await this.#sign();
       this.#failures = 0;
       this.#notBefore = 0;
       return answer;
