@@ -72,8 +72,11 @@ export interface ProblemInit {
   /** Only for a status that Mem0 chose. */
   readonly status?: number;
   readonly headers?: { readonly [name: string]: string };
-  /** Facts for the record: a JSON pointer, a setting's name. Never a value that the caller sent. */
-  readonly place?: string;
+  /**
+   * Where the body or the query is at fault, as a JSON pointer of the schemas' own names and of positions. It is
+   * recorded and told to the caller. Never a value that the caller sent.
+   */
+  readonly pointer?: string;
 }
 
 /** A refusal or failure on the way of a request: rich for the record, vague for the caller. */
@@ -84,7 +87,7 @@ export class Problem extends Error {
   readonly decision: Decision | undefined;
   readonly detail: string;
   readonly headers: { readonly [name: string]: string };
-  readonly place: string | undefined;
+  readonly pointer: string | undefined;
 
   constructor(code: ProblemCode, init: ProblemInit) {
     super(`${code}: ${init.reason}`);
@@ -95,7 +98,7 @@ export class Problem extends Error {
     this.decision = init.decision;
     this.detail = init.detail ?? PROBLEMS[code][2] ?? PROBLEMS[code][1];
     this.headers = init.headers ?? {};
-    this.place = init.place;
+    this.pointer = init.pointer;
   }
 }
 
@@ -116,7 +119,7 @@ export function renderProblem(problem: Problem, requestId: string, plainJson: bo
     detail: problem.detail,
     code: problem.code,
     request_id: requestId,
-    ...(problem.place === undefined ? {} : { pointer: problem.place }),
+    ...(problem.pointer === undefined ? {} : { pointer: problem.pointer }),
   };
   return new Response(JSON.stringify(body), {
     status: problem.status,

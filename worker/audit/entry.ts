@@ -143,7 +143,7 @@ function reasons({ problem, decision }: Known): readonly string[] {
 /** Where a refused request was at fault; how far a batch came. */
 function detailOf(known: Known): Pick<RecordMembers, 'detail'> {
   const { problem, upstream, calls } = known;
-  if (problem?.place !== undefined) return { detail: { pointer: problem.place } };
+  if (problem?.pointer !== undefined) return { detail: { pointer: problem.pointer } };
   if (problem === undefined || !isBatch(calls) || upstream.length === 0) return {};
   const last = upstream.at(-1)!;
   const failed = upstream.length - 1;

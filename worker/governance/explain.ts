@@ -89,6 +89,6 @@ function shown({ method, path, query, body }: UpstreamCall): NonNullable<Explana
   return { method, path, query: text, ...(body === undefined ? {} : { body }) };
 }
 
-function refusalOf({ status, code, reason, place, detail }: Problem): ExplanationAnswer['refusal'] {
-  return { status, code, reason, pointer: place ?? null, detail };
+function refusalOf({ status, code, reason, pointer, detail }: Problem): ExplanationAnswer['refusal'] {
+  return { status, code, reason, pointer: pointer ?? null, detail };
 }

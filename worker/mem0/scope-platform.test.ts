@@ -134,7 +134,7 @@ it('what is not bound to an id of the tenant is refused, and says where', () => 
   for (const filters of unbound) {
     expect(parsePlatformFilter(filters, '/filters').ok).toBe(true);
     expect(() => filterOf(filters)).toThrow(
-      expect.objectContaining({ reason: 'filter_scope', place: '/filters' }),
+      expect.objectContaining({ reason: 'filter_scope', pointer: '/filters' }),
     );
   }
 });

@@ -24,7 +24,7 @@ function served(request: ValidRequest): ValidRequest {
   const unserved = request.serve === 'translate' ? unservedIn(request) : undefined;
   if (!unserved) return request;
   const { reason, detail, pointer } = unserved;
-  throw new Problem('not_served', { reason, decision: 'invalid_request', detail, place: pointer });
+  throw new Problem('not_served', { reason, decision: 'invalid_request', detail, pointer });
 }
 
 function row(found: Match): Extract<Match, { kind: 'row' }> {
@@ -54,6 +54,6 @@ export function invalid(
     reason,
     decision: 'invalid_request',
     ...(more.detail === undefined ? {} : { detail: more.detail }),
-    ...(more.pointer === undefined ? {} : { place: more.pointer }),
+    ...(more.pointer === undefined ? {} : { pointer: more.pointer }),
   });
 }

@@ -93,6 +93,6 @@ function unmet({ obligations }: PolicyDecision, body: JsonObject | undefined): P
     reason: 'prompt_refused',
     decision: 'invalid_request',
     detail: REASONS.prompt_refused,
-    place: `/${prompt}`,
+    pointer: `/${prompt}`,
   });
 }

@@ -38,8 +38,8 @@ it.each([
     'filter_unserved',
     '/filters/NOT/0/keywords',
   ],
-])('%s %j is not served on a self-hosted origin', (id, body, reason, place) => {
-  expect(() => ask(id, body)).toThrow(expect.objectContaining({ code: 'not_served', reason, place }));
+])('%s %j is not served on a self-hosted origin', (id, body, reason, pointer) => {
+  expect(() => ask(id, body)).toThrow(expect.objectContaining({ code: 'not_served', reason, pointer }));
 });
 
 it('what changes nothing is served, and no option reaches the self-hosted server', () => {
