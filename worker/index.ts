@@ -2,6 +2,7 @@ import tenants from '#tenants';
 import openapi from '../docs/openapi.json?raw';
 import { ActorGateObject } from '../durable-objects/actor-gate/actor-gate.ts';
 import { AuditLogObject } from '../durable-objects/audit-log/audit-log.ts';
+import { classify } from '../durable-objects/audit-log/neon.ts';
 import { OwnerIndexObject } from '../durable-objects/owner-index/owner-index.ts';
 import { PersonalVaultObject } from '../durable-objects/personal-vault/personal-vault.ts';
 import { createApp } from './app.ts';
@@ -62,15 +63,20 @@ function appFor(env: Env): App {
   return built.app;
 }
 
+/** Tells the operator why nothing can be done for this environment. */
+function logMisconfigured(error: unknown): void {
+  const problems =
+    error instanceof ConfigError ? error.problems.join('; ') : 'the gateway could not be built';
+  log('misconfigured', { problems });
+}
+
 export default {
   async fetch(request, env, ctx) {
     let app: App;
     try {
       app = appFor(env);
     } catch (error) {
-      const problems =
-        error instanceof ConfigError ? error.problems.join('; ') : 'the gateway could not be built';
-      log('misconfigured', { problems });
+      logMisconfigured(error);
       const answer = renderProblem(new Problem('misconfigured', { reason: 'misconfigured' }), '', true);
       answer.headers.set('cache-control', 'no-store');
       return answer;
@@ -83,13 +89,20 @@ export default {
 
   /** Months ahead, so that no insert ever meets a missing partition; and values that an old key still encrypts. */
   async scheduled(_controller, env) {
+    let settings: Config;
     try {
-      await ensurePartitions(config(env));
-    } catch {
-      log('partitions_failed', { failure: 'could not be created; the audit log goes on trying' });
+      settings = config(env);
+    } catch (error) {
+      logMisconfigured(error);
+      return;
     }
     try {
-      await wakeVaults(config(env), env);
+      await ensurePartitions(settings);
+    } catch (error) {
+      log('partitions_failed', { failure: classify(error).label });
+    }
+    try {
+      await wakeVaults(settings, env);
     } catch {
       log('rekey_failed', {});
     }
