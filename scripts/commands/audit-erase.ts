@@ -151,7 +151,9 @@ function report({ subjects, pseudonyms, recoverable }: Erasure, io: Io): void {
     return;
   }
   const times = (records: number | null) =>
-    records === null ? 'more records than could be counted' : `${records} records`;
+    records === null
+      ? 'more records than could be counted'
+      : `${records} ${records === 1 ? 'record' : 'records'}`;
   if (subjects.length === 0) io.out('No token stands for it.');
   for (const { kind, token, records } of subjects) io.out(`${kind}: ${token} in ${times(records)}`);
   if (pseudonyms && pseudonyms.records !== 0) {

@@ -136,7 +136,7 @@ describe('erasing', () => {
 
     const dry = await erase('--subject', 'dora');
     expect([dry.code, dry.stderr]).toEqual([0, 'Nothing was changed: add --apply.\n']);
-    expect(dry.stdout).toContain(`user_id: ${token} in 1 records`);
+    expect(dry.stdout).toContain(`user_id: ${token} in 1 record`);
     expect(dry.stdout).toMatch(/point-in-time recovery of Durable Objects.*: until 20/);
     expect((await copies(token)).length).toBe(1);
 
@@ -245,7 +245,7 @@ describe('pseudonyms of before there were tokens', () => {
       },
     );
     expect(said.stdout).toContain(
-      'As a pseudonym in 1 records: whoever has the key k1 can still confirm a guess.',
+      'As a pseudonym in 1 record: whoever has the key k1 can still confirm a guess.',
     );
     const retire = [
       '--tenant',
