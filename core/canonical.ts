@@ -50,8 +50,9 @@ export function canonicalMembers(value: JsonMembers): string[] {
 }
 
 /**
- * The canonical text of an object with the members of two, which have no name in common and none but plain ASCII: a name's
- * closing quotation mark sorts before all that could go on with it.
+ * The canonical text of an object with the members of two, which have no name in common. All their names are of ASCII
+ * letters, digits and `_`: the quotation mark that closes a name sorts before each of these, so members sort as their
+ * names do.
  */
 export function canonicalObject(some: readonly string[], others: readonly string[] = []): string {
   const all: string[] = [];

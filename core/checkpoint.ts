@@ -13,7 +13,7 @@ export interface Checkpoint extends TreeHead {
 /** The reason of the event that a witness's accepted signature is recorded with. */
 export const COSIGNED = 'cosignature_accepted';
 
-/** What the root's text can be: base64 of 32 bytes. */
+/** The length of 32 bytes in base64. */
 const ROOT_CHARACTERS = 44;
 
 /**

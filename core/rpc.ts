@@ -109,7 +109,8 @@ export interface AuditLogRpc {
   record(place: Place): Promise<HeldRecord | null>;
   /**
    * Sends what waits to Postgres and signs a checkpoint of it, unless the last one is of that size; or, for an epoch
-   * that was closed, of what Postgres holds of it. The answer names the log, another one where there is no such epoch.
+   * that was closed, of what Postgres holds of it. If there is no such epoch, the answer is the current one's and names
+   * it.
    */
   checkpoint(log: string): Promise<CheckpointAnswer>;
   /** `null`: the log has no such record, or no such size. */

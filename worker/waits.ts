@@ -4,8 +4,10 @@ interface Wait {
 }
 
 /**
- * What one request waits for, and for how long. A timer costs about as much as the policy, and most that are set never
- * ring: all of a request's waits share one, which is set again only when it rings too early for those that are left.
+ * Several things that are waited for, and for how long. A timer costs about as much as the policy, and most that are
+ * set never ring: all of these share one, which is set again only when it rings too early for those that are left. A
+ * request shares one among its body, its gate, its records and Mem0; who asks owners or vaults or reads a log makes
+ * another.
  */
 export class Waits {
   readonly #waiting = new Set<Wait>();
@@ -13,7 +15,7 @@ export class Waits {
   /** When the timer rings; only `#arm` and `#ring` change the two. */
   #rings = Number.POSITIVE_INFINITY;
 
-  /** Runs `late` in `ms` milliseconds, unless what it returns is called before. */
+  /** Runs `late` in `ms` milliseconds. Returns a function that cancels it. */
   after(ms: number, late: () => void): () => void {
     const wait = { until: Date.now() + ms, late };
     this.#waiting.add(wait);

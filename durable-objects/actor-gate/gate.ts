@@ -48,7 +48,7 @@ export class Gate {
   }
 
   /**
-   * Milliseconds until the storage may be deleted, if the gate is not used before: an hour and two windows
+   * Milliseconds until the storage may be deleted, if the gate is not used before: an hour or two windows
    * after the last use, whichever is longer. 0: now.
    *
    * The monotone mark goes with it, and invariant 6 holds without it: the mark is only ever compared with

@@ -143,7 +143,7 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
       }
       this.#wantMore(again === undefined);
       if (again !== undefined) this.#arm(again ? this.#now() : this.#machine.nextDuty());
-      // With no flush in sight, one is made for the comparison without which nothing is let go.
+      // Records are let go only right after a comparison, which a flush makes.
       if (this.#flushAt === undefined) this.#arm(this.#machine.nextPrune());
     } catch (error) {
       this.#failed(error);

@@ -48,7 +48,7 @@ export interface PseudonymKey {
 
 const VAULT_TIMEOUT_MS = 5000;
 
-/** Within this an isolate forgets what was erased. */
+/** How long an isolate may go on using a token after its value was erased. */
 export const CACHE_MS = 60_000;
 const CACHED_VALUES = 10_000;
 
