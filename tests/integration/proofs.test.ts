@@ -236,6 +236,22 @@ describe('a witness', () => {
     });
   });
 
+  it('that signed more than the checkpoint’s own text has proven nothing, and may sign that text still', async () => {
+    const { note } = (await get(`audit/${LOG}/checkpoint?fresh=true`)).json;
+    const { text } = parseNote(note)!;
+    for (const more of ['an extension line\n', 'an extension line\nanother\n']) {
+      const extended = formatNote({ text: text + more, signatures: [] });
+      expect(await submit(cosigned(`${extended}${note.slice(text.length + 1)}`))).toMatchObject({
+        ...{ status: 403, json: { code: 'not_a_witness' } },
+      });
+    }
+    expect((await get(`audit/${LOG}/checkpoint`)).json.note).toBe(note);
+    expect((await submit(cosigned(note))).json).toEqual({ status: 'stored' });
+    expect(openNote((await get(`audit/${LOG}/checkpoint`)).json.note, [witnessKey])).toMatchObject({
+      ok: true,
+    });
+  });
+
   it('gets the same answer for another log’s checkpoint as for one that was never signed', async () => {
     const { note } = (await get(`audit/${LOG}/checkpoint`)).json;
     const elsewhere = await submit(cosigned(note), 'globex~0~1');

@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import { COSIGNED, originOf, parseCheckpoint } from '../../core/checkpoint.ts';
+import { COSIGNED, formatCheckpoint, originOf, parseCheckpoint } from '../../core/checkpoint.ts';
 import { parseLogName } from '../../core/names.ts';
 import { formatVerifierKey, openNote } from '../../core/note.ts';
 import type { RecordMembers } from '../../core/record.ts';
@@ -109,8 +109,10 @@ async function readCosignature(
   const opened = openNote(body.data.note, AUDIT_WITNESSES);
   const checkpoint = opened.ok ? parseCheckpoint(opened.text) : undefined;
   if (!opened.ok || checkpoint === undefined) return undefined;
+  const { origin, size, root } = checkpoint;
+  // A checkpoint of the gateway's own never has extensions. A signature over any other text would be stored beside a note
+  // that it does not fit, for good, and whoever verifies the log would take that for tampering.
+  if (opened.text !== formatCheckpoint({ origin, size, root, extensions: [] })) return undefined;
   const [{ key, line, seconds = 0 }] = opened.by as [(typeof opened.by)[number]];
-  const { origin, size } = checkpoint;
-  const root = Buffer.from(checkpoint.root).toString('hex');
-  return { origin, cosignature: { size, root, key, seconds, line } };
+  return { origin, cosignature: { size, root: Buffer.from(root).toString('hex'), key, seconds, line } };
 }
