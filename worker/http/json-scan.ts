@@ -17,6 +17,15 @@ interface Frame {
   index: number;
 }
 
+/** What a body's own members are called; those of every operation that is served (a test holds the two together). */
+export const MEMBERS: ReadonlySet<string> = new Set(
+  `agent_id api_version app_id async_mode body categories country custom_categories custom_instructions dry_run
+  enable_graph end_date excludes expiration_date explain feedback feedback_reason fields filter_memories filters held
+  immutable includes infer key keyword_search keywords kind memories memory_export_id memory_id memory_type messages
+  metadata method mfa note org_id output_format page page_size path project_id prompt query reason rerank roles run_id
+  schema show_expired start_date text threshold timestamp tls top_k user_id value version`.split(/\s+/),
+);
+
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 const [QUOTE, COMMA, MINUS, OPEN_LIST, BACKSLASH, CLOSE_LIST, OPEN, CLOSE] = [
   0x22, 0x2c, 0x2d, 0x5b, 0x5c, 0x5d, 0x7b, 0x7d,
@@ -27,8 +36,8 @@ const [QUOTE, COMMA, MINUS, OPEN_LIST, BACKSLASH, CLOSE_LIST, OPEN, CLOSE] = [
  * it ends without throwing, and `JSON.parse` refuses it afterwards. Work and memory are bounded by the text
  * and the limits.
  *
- * The pointer (RFC 6901) names members by their own short lower-case names; any other name is written `*`,
- * because it may be the caller's data.
+ * The pointer (RFC 6901) names the body's own members, the known ones. Any other name is written `*`, because it may be
+ * the caller's data, and the pointer goes into a log from which nothing can be taken out.
  */
 export function scanJson(
   text: string,
@@ -141,8 +150,9 @@ function inRange(literal: string): boolean {
 
 function pointerTo(open: readonly Frame[]): string {
   let out = '';
-  for (const { names, name, index } of open) {
-    out += names ? `/${/^[a-z][a-z0-9_]{0,31}$/.test(name) ? name : '*'}` : `/${index}`;
+  for (const [depth, { names, name, index }] of open.entries()) {
+    const named = depth === 0 && MEMBERS.has(name) ? name : '*';
+    out += `/${names ? named : index}`;
   }
   return out;
 }

@@ -37,7 +37,7 @@ describe('JSON that is accepted', () => {
     expect(parseJson(bytes('{"a":[1,"b",true,null,2]}'), limits)).toEqual({
       ok: false,
       reason: 'too_many_values',
-      pointer: '/a/4',
+      pointer: '/*/4',
     });
     expect(parseJson(bytes('[[[]]]'), limits)).toEqual({ ok: false, reason: 'too_deep', pointer: '/0/0' });
   });
@@ -47,27 +47,32 @@ describe('JSON that is refused', () => {
   const cases: [text: string, reason: JsonFault, pointer: string][] = [
     ['', 'empty', ''],
     ['\ufeff{}', 'byte_order_mark', ''],
-    ['{"a":1,"a":2}', 'duplicate_name', '/a'],
-    ['{"a":1,"\\u0061":2}', 'duplicate_name', '/a'],
-    ['{"\\u0061":1,"b":{},"a":2}', 'duplicate_name', '/a'],
+    ['{"a":1,"a":2}', 'duplicate_name', '/*'],
+    ['{"text":1,"text":2}', 'duplicate_name', '/text'],
+    ['{"user_id":"\\ud800"}', 'lone_surrogate', '/user_id'],
+    ['{"messages":[{"role":"user"},{"role":"user","content":"\\ud800"}]}', 'lone_surrogate', '/messages/1/*'],
+    ['{"metadata":{"user_id":{"text":1,"text":2}}}', 'duplicate_name', '/metadata/*/*'],
+    ['[{"text":1,"text":2}]', 'duplicate_name', '/0/*'],
+    ['{"a":1,"\\u0061":2}', 'duplicate_name', '/*'],
+    ['{"\\u0061":1,"b":{},"a":2}', 'duplicate_name', '/*'],
     ['{"a/":1,"a\\/":2}', 'duplicate_name', '/*'],
     ['{"\\n":1,"\\u000A":2}', 'duplicate_name', '/*'],
     ['{"😀":1,"\\ud83d\\uDE00":2}', 'duplicate_name', '/*'],
     ['{"":1,"":2}', 'duplicate_name', '/*'],
-    ['[{"x":{"list":[0,{"id":1,"id":2}]}}]', 'duplicate_name', '/0/x/list/1/id'],
-    ['{"a":{"a":1},"b":{"c":[],"c":[]}}', 'duplicate_name', '/b/c'],
+    ['[{"x":{"list":[0,{"id":1,"id":2}]}}]', 'duplicate_name', '/0/*/*/1/*'],
+    ['{"a":{"a":1},"b":{"c":[],"c":[]}}', 'duplicate_name', '/*/*'],
     ['{"__proto__":{"admin":true}}', 'forbidden_name', '/*'],
     ['{"\\u005f_proto__":1}', 'forbidden_name', '/*'],
-    ['{"metadata":{"constructor":{"prototype":1}}}', 'forbidden_name', '/metadata/constructor'],
-    ['{"metadata":{"prototype":1}}', 'forbidden_name', '/metadata/prototype'],
-    ['{"a":"\\ud800"}', 'lone_surrogate', '/a'],
-    ['{"a":"x\\udc00\\ud800"}', 'lone_surrogate', '/a'],
+    ['{"metadata":{"constructor":{"prototype":1}}}', 'forbidden_name', '/metadata/*'],
+    ['{"metadata":{"prototype":1}}', 'forbidden_name', '/metadata/*'],
+    ['{"a":"\\ud800"}', 'lone_surrogate', '/*'],
+    ['{"a":"x\\udc00\\ud800"}', 'lone_surrogate', '/*'],
     ['{"a":1,"\\ud800":2}', 'lone_surrogate', '/*'],
     ['["a\\u0000b"]', 'nul_character', '/0'],
     ['{"\\u0000":1}', 'nul_character', '/*'],
     ['1e999', 'number_out_of_range', ''],
     ['[0,-1e999]', 'number_out_of_range', '/1'],
-    ['{"a":1E+400}', 'number_out_of_range', '/a'],
+    ['{"a":1E+400}', 'number_out_of_range', '/*'],
     [`[${'9'.repeat(400)}]`, 'number_out_of_range', '/0'],
     ['1e-999', 'number_out_of_range', ''],
     [`[0.${'0'.repeat(400)}1]`, 'number_out_of_range', '/0'],
@@ -75,7 +80,7 @@ describe('JSON that is refused', () => {
     ['[-9007199254740992]', 'number_out_of_range', '/0'],
     [nested(33), 'too_deep', '/0'.repeat(32)],
     ['['.repeat(100_000), 'too_deep', '/0'.repeat(32)],
-    [`${'{"a":'.repeat(100_000)}`, 'too_deep', '/a'.repeat(32)],
+    [`${'{"a":'.repeat(100_000)}`, 'too_deep', '/*'.repeat(32)],
     [`[${'0,'.repeat(60_000)}0]`, 'too_many_values', '/49999'],
     ['NaN', 'syntax', ''],
     ['Infinity', 'syntax', ''],
@@ -147,10 +152,14 @@ describe('JSON that is refused', () => {
       `{"a":"${secret}\\ud800"}`,
       `["${secret}", x]`,
       `{"${secret}":{"__proto__":1}}`,
+      '{"jane_doe":{"a":1,"a":2}}',
+      '{"metadata":{"jane_doe":{"hiv_positive":{"a":1,"a":2}}}}',
+      '{"metadata":{"jane_doe":[{"hiv_positive":1e999}]}}',
+      '{"metadata":{"jane_doe":"\\u0000"}}',
     ]) {
       const parsed = read(text);
       expect(parsed.ok).toBe(false);
-      expect(JSON.stringify(parsed)).not.toContain('Jane');
+      expect(JSON.stringify(parsed)).not.toMatch(/jane|hiv/i);
     }
   });
 });

@@ -39,7 +39,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * Reads I-JSON (RFC 7493): UTF-8 without a byte order mark, no duplicate names however they are spelt, no
  * lone surrogates, no number that a double cannot hold. Beyond that it refuses U+0000, which Postgres cannot
  * store, and the names `__proto__`, `constructor` and `prototype`. Every reader downstream then sees the
- * same value. Never throws, and takes nothing of the text into its answer but short lower-case names.
+ * same value. Never throws, and takes nothing of the text into its answer.
  */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits = JSON_LIMITS): ParsedJson {
   const encoding = encodingFault(bytes);

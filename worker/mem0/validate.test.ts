@@ -288,4 +288,18 @@ describe('bodies', () => {
     expect(refused).toMatchObject({ detail: expect.stringContaining('threshold') });
     expect(JSON.stringify(refused)).not.toContain('4711');
   });
+
+  it.each([5, '', 'a\u001b[2J'])('names no category of the caller’s: %j', (about) => {
+    const body = { ...ADD, custom_categories: [{ hobbies: 'sport' }, { 'patient-4711': about }] };
+    expect(validate('platform.memories.add', [], body)).toEqual({
+      ...{ ok: false, in: 'body', pointer: '/custom_categories/1', reason: 'wrong_type' },
+      detail: expect.not.stringContaining('4711'),
+    });
+  });
+
+  it('keeps the categories of the caller’s as they are', () => {
+    const body = { messages: MESSAGES, custom_categories: [{ hobbies: 'sport', family: 'kin' }] };
+    const request = validate('platform.memories.add', [], { ...body, user_id: 'bob' });
+    expect(request).toMatchObject({ ok: true, request: { body } });
+  });
 });

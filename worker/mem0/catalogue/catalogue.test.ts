@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ZodMiniLazy, ZodMiniObject, type ZodMiniType } from 'zod/mini';
+import { MEMBERS } from '../../http/json-scan.ts';
 import { match } from '../match.ts';
 import { OPERATIONS, operationById, TREE } from './index.ts';
 import { buildTree } from './tree.ts';
@@ -60,6 +62,16 @@ describe('every row', () => {
       expect(['proven', 'answer']).toContain(row.scope);
     }
   });
+});
+
+it('the members of all bodies are those that a pointer may name', () => {
+  const membersOf = (schema: ZodMiniType): string[] => {
+    if (schema instanceof ZodMiniLazy) return membersOf(schema._zod.innerType as ZodMiniType);
+    if (schema instanceof ZodMiniObject) return Object.keys(schema.shape);
+    throw new Error('a body is an object');
+  };
+  const members = OPERATIONS.flatMap(({ body }) => (typeof body === 'string' ? [] : membersOf(body)));
+  expect([...MEMBERS].sort()).toEqual([...new Set(members)].sort());
 });
 
 describe('dangerous operations', () => {

@@ -34,6 +34,13 @@ const fields = () =>
   );
 const day = () => z.optional(date());
 
+/** A category with what it is about. Its name is the caller's word, so what is wrong is said of all of it. */
+const category = () => {
+  const whole = z.record(word(), text());
+  const fits = (value: unknown) => whole.safeParse(value).success;
+  return z.record(z.string(), z.unknown()).check(z.refine(fits, reason('wrong_type')));
+};
+
 /** POST /v3/memories/add/ and its deprecated form. */
 export const PLATFORM_ADD = z.lazy(() =>
   z.strictObject({
@@ -44,7 +51,7 @@ export const PLATFORM_ADD = z.lazy(() =>
     infer: flag(),
     expiration_date: day(),
     custom_instructions: z.optional(text()),
-    custom_categories: z.optional(z.array(z.record(word(), text())).check(z.minLength(1), z.maxLength(100))),
+    custom_categories: z.optional(z.array(category()).check(z.minLength(1), z.maxLength(100))),
     prompt: z.optional(text()),
     timestamp: stamp(),
     immutable: flag(),
