@@ -12,7 +12,7 @@ import { type Report, type Source, verify } from '../scripts/lib/verify/verify.t
 import { SIGNER, type SignedLog, signedLog } from '../tests/fakes/signed-log.ts';
 import { headOf } from '../tests/fakes/verified.ts';
 import { runCommand } from '../tests/integration/doctor-rig.ts';
-import { append, type Cluster, type Database, refusal, startCluster } from './harness.ts';
+import { append, type Cluster, type Database, record, refusal, startCluster } from './harness.ts';
 
 // Months leave the database for archives that verify by themselves, and together with what is left.
 
@@ -220,6 +220,59 @@ describe('the months that are old enough', () => {
     const files = (await readdir(dir)).filter((name) => name.startsWith('acme')).sort();
     expect(files).toHaveLength(2);
     expect((await verified(files, HEADS)).verdict).toBe('good');
+  });
+});
+
+describe('a record that was quarantined a moment ago', () => {
+  /** Six records of eight months ago, one of which Postgres refused only now. */
+  async function lateLog(late: number): Promise<SignedLog> {
+    const log = signedLog({
+      ...{ log: 'acme~2~1', records: 6, every: 6, time: monthsAgo(8), stepMs: 1000 },
+      members: (index) => (index === late ? { correlation: '\u0000' } : undefined),
+    });
+    for (const [index, text] of log.texts.entries()) {
+      const where = [log.log, index];
+      if (index !== late) await append(writer, log.log, index, [text]);
+      else await writer.query(`select audit.quarantine($1, $2, $3, '22P05')`, [...where, Buffer.from(text)]);
+    }
+    for (const { size, root, note } of log.checkpoints) {
+      await writer.query('select audit.store_checkpoint($1, $2, $3, $4)', [
+        ...[log.log, size, Buffer.from(root), note],
+      ]);
+    }
+    return log;
+  }
+  const kept = async () =>
+    (await owner.query(`select index::int from audit.quarantined where log = 'acme~2~1'`)).rows;
+
+  it('stays when the records before it go, and all of them verify together', async () => {
+    const log = await lateLog(5);
+    expect((await apply()).code).toBe(0);
+    expect(await kept()).toEqual([{ index: 5 }]);
+    const parts = await owner.query(`select first::int, past::int from audit.archive where log = 'acme~2~1'`);
+    expect(parts.rows).toEqual([{ first: 0, past: 5 }]);
+    const files = (await readdir(dir)).filter((name) => name.startsWith('acme')).sort();
+    expect(await verified(files, [...HEADS, headOf(log)])).toMatchObject({ verdict: 'good', records: 128 });
+    await append(writer, 'acme~2~1', 6, [record('acme~2~1', 6, {}, monthsAgo(7))]);
+    const { stdout } = await retention('--keep-months', '6');
+    expect(stdout).toMatch(new RegExp(`^${nameOf(7)}: .*; stays: acme~2~1/5 stands among its records`));
+  });
+
+  it('keeps its month from going while others of it follow, until it is old enough itself', async () => {
+    await lateLog(2);
+    const { code, stdout } = await retention('--keep-months', '6');
+    expect(code).toBe(3);
+    expect(stdout).toContain('acme~2~1/2 stands among its records, and was quarantined later');
+    expect(stdout).toContain(`${nameOf(8)} stays`);
+    expect((await apply()).code).toBe(3);
+    expect(await readdir(dir)).toEqual([]);
+    await owner.query('alter table audit.quarantined disable trigger append_only');
+    await owner.query(`update audit.quarantined set at = $1 where log = 'acme~2~1'`, [
+      new Date(monthsAgo(7)),
+    ]);
+    await owner.query('alter table audit.quarantined enable always trigger append_only');
+    expect((await apply()).code).toBe(0);
+    expect(await kept()).toEqual([]);
   });
 });
 
