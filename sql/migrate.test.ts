@@ -21,6 +21,7 @@ const ALL = [
   '0013_follow',
   '0014_batches',
   '0015_retired_keys',
+  '0016_closed_epochs',
 ];
 
 let cluster: Cluster;

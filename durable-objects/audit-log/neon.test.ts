@@ -13,6 +13,8 @@ function sqlError(code: string, constraint?: string): NeonDbError {
 it.each([
   ['AL001', undefined, 'gap'],
   ['AL002', undefined, 'mismatch'],
+  // A closed epoch: the comparison that comes before the next try finds the later one.
+  ['AL004', undefined, 'transient'],
   ['22P05', undefined, 'poison'],
   ['22008', undefined, 'poison'],
   ['54000', undefined, 'poison'],

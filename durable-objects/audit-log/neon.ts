@@ -171,7 +171,8 @@ function isTimeout(error: unknown): boolean {
 /**
  * Class 22 (data), 23 (constraints) and 54 (limits of the database's own) say that a record is bad. Not 23514 without a
  * constraint's name, which is a missing partition, and not 23505: the function looks at what is there under a lock, so a
- * duplicate is a race to be tried again and not a bad record.
+ * duplicate is a race to be tried again and not a bad record. AL004, a closed epoch, passes for transient: the comparison
+ * that comes before the next try finds the later one, and what follows from it.
  */
 function kindOf(sqlstate: string, constraint: string | undefined): SinkFailureKind {
   if (sqlstate === 'AL001') return 'gap';

@@ -62,6 +62,43 @@ describe('against a real Postgres', () => {
     expect(second.at(-1)).toMatchObject({ phase: 'outcome', request_id: 'd', intent: { log: 'acme~0~1' } });
   });
 
+  it('an object whose epoch another one closed adds nothing to it, and goes on behind that one', async () => {
+    const database = await cluster.fresh();
+    const owner = await database.as('audit_owner');
+    const late = auditRig(database.url('audit_writer'), neon.url);
+    const told = late.append(...many('a', 5));
+    await settle(late);
+    const other = auditRig(database.url('audit_writer'), neon.url);
+    told.push(...other.append(read('other')));
+    await other.flusher.flush();
+    other.pass(16_000);
+    await settle(other);
+    expect(other.machine.log).toBe('acme~0~2');
+
+    for (const more of [[read('b')], [poison('c')]]) {
+      told.push(...late.append(...more));
+      await late.flusher.flush();
+      expect(late.flusher.lastFailure).toMatch(/^(sql_AL004|fork_later_epoch)$/);
+    }
+    expect((await stored(owner)).filter(({ log }) => log === 'acme~0~1')).toHaveLength(5);
+    expect(late.machine.state.fork).toBe('later_epoch');
+    late.pass(16_000);
+    await settle(late);
+    expect(late.machine.log).toBe('acme~0~3');
+
+    const rows = (await stored(owner)).map(({ text, ...row }) => ({ ...row, record: JSON.parse(text) }));
+    const again = rows.flatMap(({ record }) => beforeFork(record) ?? []);
+    const leaves = rows.map(({ leaf }) => leaf);
+    leaves.push(...again.map((was) => leafOf(canonical(was as unknown as Json))));
+    expect(told.filter((leaf) => !leaves.includes(leaf))).toEqual([]);
+    for (const closed of ['acme~0~1', 'acme~0~2']) {
+      const size = rows.filter(({ log }) => log === closed).length;
+      expect(rows.map(({ record }) => record.detail)).toContainEqual(
+        expect.objectContaining({ log: closed, size }),
+      );
+    }
+  });
+
   it('a database restored from a backup is filled again in the same epoch', async () => {
     const database = await cluster.fresh();
     const object = auditRig(database.url('audit_writer'), neon.url);

@@ -88,6 +88,7 @@ export class ModelSink implements AuditSink {
       if (added.some(({ text }) => JSON.parse(text).time >= this.partitionsEnd)) {
         throw new SinkFailure('no_partition', 'sql_23514');
       }
+      if (added.length > 0) this.#refuseClosed(log);
       this.logs.set(log, [...stored, ...added]);
       return this.#state(log);
     });
@@ -102,9 +103,18 @@ export class ModelSink implements AuditSink {
       if (there && (there.text !== text || there.quarantined === undefined)) {
         throw new SinkFailure('mismatch', 'sql_AL002');
       }
-      if (!there) this.logs.set(log, [...stored, { text, leaf: leafOf(text), quarantined: sqlstate }]);
+      if (!there) {
+        this.#refuseClosed(log);
+        this.logs.set(log, [...stored, { text, leaf: leafOf(text), quarantined: sqlstate }]);
+      }
       return this.#state(log);
     });
+  }
+
+  #refuseClosed(log: string): void {
+    if (this.#state(log).highestEpoch > parseLogName(log)!.epoch) {
+      throw new SinkFailure('transient', 'sql_AL004');
+    }
   }
 
   async state(log: string): Promise<SinkState> {
