@@ -7,7 +7,7 @@ const NAMED = 10;
 
 /** What a verification came to, in lines; the last one says it in a word. */
 export function reportLines(report: Report): string[] {
-  const { verdict, logs, first, faults, unchecked, intents, closings } = report;
+  const { verdict, logs, first, faults, unchecked, limits, intents, closings } = report;
   const places = (unpaired: typeof intents) =>
     unpaired
       .slice(0, NAMED)
@@ -20,6 +20,7 @@ export function reportLines(report: Report): string[] {
     ...(closings.length > 0 ? [`${closings.length} outcomes without their intent: ${places(closings)}`] : []),
     ...faults.slice(1).map((fault) => `also: ${faultWords(fault)}`),
     ...unchecked.map(({ kind, what }) => (kind === 'source' ? `not checked: ${what}` : what)),
+    ...limits,
     first
       ? `tampering: ${faultWords(first)}`
       : verdict === 'good'

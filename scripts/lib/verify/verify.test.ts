@@ -17,7 +17,9 @@ import {
   withTexts,
 } from '../../../tests/fakes/verified.ts';
 import { readBundle } from './bundle.ts';
-import { HEAD_NOT_CHECKED, type Source, verify } from './verify.ts';
+import { NO_LOG, ONLY_NAMED } from './held.ts';
+import { reportLines } from './report.ts';
+import { HEAD_NOT_CHECKED, type Report, type Source, verify } from './verify.ts';
 
 describe('a sound log', () => {
   it('is good when each of its logs is held against a head from outside', async () => {
@@ -59,6 +61,47 @@ describe('a sound log', () => {
     expect(report.intents.map(({ index }) => index)).toEqual([3]);
     expect(report.closings.map(({ index }) => index)).toEqual([4]);
     expect(report.verdict).toBe('good');
+  });
+});
+
+describe('without anything from outside', () => {
+  const empty = { log: LOG, texts: [], checkpoints: [] };
+  const gateway = { keys: async () => KEYS, heads: async () => [], goesOn: async () => true };
+  const words = ({ unchecked }: Report) => unchecked.map(({ what }) => what);
+
+  it('a tenant without logs is not called good, and is with a gateway that knows of none either', async () => {
+    const report = await check([]);
+    expect([report.verdict, words(report)]).toEqual(['unchecked', [NO_LOG]]);
+    const sources = [sourceOf(sectionsOf('acme', []))];
+    expect((await verify({ sources, keys: KEYS, heads: [], gateway })).verdict).toBe('good');
+  });
+
+  it('a log that was emptied is not called good', async () => {
+    const report = await check([empty]);
+    expect([report.verdict, words(report)]).toEqual(['unchecked', [`${HEAD_NOT_CHECKED} (${LOG})`]]);
+  });
+
+  it('an epoch that was emptied is not called good beside one that an anchor holds', async () => {
+    const report = await check([GOOD, { ...empty, log: 'acme~0~2' }], [headOf(GOOD)]);
+    expect([report.verdict, words(report)]).toEqual(['unchecked', [`${HEAD_NOT_CHECKED} (acme~0~2)`]]);
+  });
+
+  it('a shard is missed where a higher one is there, but not in a file, which may be an archive', async () => {
+    const missing = 'no log of shard 0 is here, and no head from outside of one was given';
+    const report = await check([OTHER], [headOf(OTHER)]);
+    expect([report.verdict, words(report)]).toEqual(['unchecked', [missing]]);
+    const sections = sectionsOf('acme', [OTHER]);
+    const asked = { keys: KEYS, heads: [headOf(OTHER)] };
+    expect((await verify({ ...asked, sources: [sourceOf(sections, false)] })).verdict).toBe('good');
+    expect((await verify({ ...asked, sources: [sourceOf(sections)], gateway })).verdict).toBe('good');
+  });
+
+  it('good is said with its limit: no anchor speaks of a log that nobody kept one of', async () => {
+    const report = await check([GOOD], [headOf(GOOD)]);
+    expect([report.verdict, report.limits]).toEqual(['good', [ONLY_NAMED]]);
+    expect(reportLines(report).slice(-2)).toEqual([ONLY_NAMED, 'good']);
+    const sources = [sourceOf(sectionsOf('acme', [GOOD]))];
+    expect((await verify({ sources, keys: KEYS, heads: [headOf(GOOD)], gateway })).limits).toEqual([]);
   });
 });
 

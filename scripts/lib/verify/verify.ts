@@ -1,11 +1,14 @@
-import { sameHash } from '../../../core/merkle.ts';
 import { parseLogName } from '../../../core/names.ts';
 import type { VerifierKey } from '../../../core/note.ts';
+import { chain, joints } from './chain.ts';
 import type { Gateway } from './gateway.ts';
+import { headDoubts, limitsOf } from './held.ts';
 import { locate } from './locate.ts';
 import { Requests, type Unpaired } from './requests.ts';
 import { type Fault, type Head, type Section, Unreadable } from './sections.ts';
 import { type Segment, SegmentCheck } from './segment.ts';
+
+export { HEAD_NOT_CHECKED } from './held.ts';
 
 export interface VerifyOptions {
   /** What to read, part by part: the database, a bundle, archives. */
@@ -48,6 +51,8 @@ export interface Report {
   readonly faults: readonly Fault[];
   /** What could not be checked, and what would have to be given. */
   readonly unchecked: readonly Doubt[];
+  /** What even a good verdict does not say. */
+  readonly limits: readonly string[];
   /** Intents that nothing closes, and closings that close nothing. */
   readonly intents: readonly Unpaired[];
   readonly closings: readonly Unpaired[];
@@ -59,14 +64,13 @@ export interface Doubt {
   readonly what: string;
 }
 
-export const HEAD_NOT_CHECKED = 'head not checked: a cut or re-signed log cannot be excluded';
-
 /**
  * Verifies everything that the sources hold of one tenant, each part by itself and then how they join.
  * @throws what a source throws but Unreadable, and when the signal stops it.
  */
 export async function verify(options: VerifyOptions): Promise<Report> {
   const { sources, heads, gateway } = options;
+  const current = sources.some((source) => source.current);
   const reading = new Reading(options);
   for (const source of sources) await reading.read(source);
   const { segments, unchecked } = reading;
@@ -81,12 +85,7 @@ export async function verify(options: VerifyOptions): Promise<Report> {
       unchecked.push({ kind: 'part', what });
     }
     const beyond = parts.at(-1)!.beyond;
-    const { found, why } = await meetBeyond(
-      parts.at(-1)!,
-      beyond,
-      sources.some((each) => each.current),
-      gateway,
-    );
+    const { found, why } = await meetBeyond(parts.at(-1)!, beyond, current, gateway);
     faults.push(...found);
     unchecked.push(...why);
     const last = beyond.at(-1);
@@ -108,11 +107,7 @@ export async function verify(options: VerifyOptions): Promise<Report> {
     const what = `signatures not checked: no verifier key was given for ${[...strangers].join(', ')}`;
     unchecked.push({ kind: 'signature', what });
   }
-  const unheld = chained.filter(({ head, records }) => head === null && records > 0);
-  if (unheld.length > 0) {
-    const what = `${HEAD_NOT_CHECKED} (${unheld.map(({ log }) => log).join(', ')})`;
-    unchecked.push({ kind: 'head', what });
-  }
+  unchecked.push(...headDoubts(chained, options, current));
   faults.sort((a, b) => byName(a.log, b.log));
   if (faults[0]) faults[0] = await narrowed(faults[0], options);
   return {
@@ -120,7 +115,7 @@ export async function verify(options: VerifyOptions): Promise<Report> {
     tenant: reading.tenant ?? null,
     records: segments.reduce((sum, { records }) => sum + records, 0),
     logs: chained,
-    ...{ first: faults[0] ?? null, faults, unchecked },
+    ...{ first: faults[0] ?? null, faults, unchecked, limits: limitsOf(chained, options) },
     ...{ intents: reading.requests.intents, closings: reading.requests.closings },
   };
 }
@@ -200,26 +195,6 @@ function byPlace(a: Segment, b: Segment): number {
   return byName(a.log, b.log) || a.start - b.start;
 }
 
-/** Parts of one log follow each other without a gap, and each begins with the tree that the one before ends with. */
-function joints(parts: readonly Segment[]): Fault[] {
-  const faults: Fault[] = [];
-  for (const [i, { log, start, startFrontier }] of parts.entries()) {
-    const before = parts[i - 1];
-    if (before === undefined) continue;
-    if (before.end < start) {
-      faults.push({ log, index: before.end, last: start - 1, what: 'records between two parts are missing' });
-    } else if (before.end > start) {
-      faults.push({ log, index: start, what: 'two parts of the log overlap' });
-    } else if (before.tree !== undefined) {
-      const own = before.tree.hashes;
-      const same =
-        own.length === startFrontier.length && own.every((hash, k) => sameHash(hash, startFrontier[k]!));
-      if (!same) faults.push({ log, index: start, what: 'it does not go on from the part before it' });
-    }
-  }
-  return faults;
-}
-
 function reportOf(log: string, parts: readonly Segment[]): LogReport {
   const sum = (of: (part: Segment) => number) => parts.reduce((total, part) => total + of(part), 0);
   const head = parts.findLast((part) => part.head !== undefined)?.head;
@@ -253,44 +228,4 @@ async function meetBeyond(
     }
   }
   return { found, why };
-}
-
-/** A log's first record names the epoch that was closed before it, so what holds the one holds the other. */
-function chain(
-  reports: readonly LogReport[],
-  logs: ReadonlyMap<string, readonly Segment[]>,
-  faults: Fault[],
-): LogReport[] {
-  const chained = [...reports];
-  for (const report of reports.toReversed()) {
-    const closed = logs.get(report.log)?.[0]?.closed;
-    if (closed === undefined) continue;
-    const at = chained.findIndex(({ log }) => log === closed.log);
-    const parts = logs.get(closed.log);
-    if (at < 0 || parts === undefined) {
-      if (closed.size > 0) {
-        const what = `the log is missing: ${report.log} says that it had ${closed.size} records`;
-        faults.push({ log: closed.log, index: 0, last: closed.size - 1, what });
-      }
-      continue;
-    }
-    const last = parts.at(-1)!;
-    const who = `${report.log}, which closed it,`;
-    if (last.end < closed.size) {
-      const what = `records are missing: ${who} says that it had ${closed.size}`;
-      faults.push({ log: closed.log, index: last.end, last: closed.size - 1, what });
-    } else if (last.end > closed.size) {
-      faults.push({
-        log: closed.log,
-        index: closed.size,
-        what: `a record is beyond the end that ${who} states`,
-      });
-    } else if (last.tree && Buffer.from(last.tree.root).toString('hex') !== closed.root) {
-      const what = `the records are not those that ${who} closed`;
-      faults.push({ log: closed.log, index: last.covered, last: closed.size - 1, what });
-    } else if (chained.find(({ log }) => log === report.log)?.head && chained[at]!.head === null) {
-      chained[at] = { ...chained[at]!, head: { size: closed.size, by: report.log } };
-    }
-  }
-  return chained;
 }
