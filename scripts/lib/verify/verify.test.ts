@@ -16,9 +16,12 @@ import {
   treeOf,
   withTexts,
 } from '../../../tests/fakes/verified.ts';
+import { CommandError } from '../command.ts';
 import { readBundle } from './bundle.ts';
+import type { Gateway } from './gateway.ts';
 import { NO_LOG, ONLY_NAMED } from './held.ts';
 import { reportLines } from './report.ts';
+import { Unreadable } from './sections.ts';
 import { HEAD_NOT_CHECKED, type Report, type Source, verify } from './verify.ts';
 
 describe('a sound log', () => {
@@ -243,4 +246,66 @@ it('names the one bad record of a stretch where the gateway can be asked', async
       expect(first).not.toHaveProperty('last');
     }),
   );
+});
+
+describe('tampering that was found', () => {
+  const forged = edited(GOOD.texts[3]!, (record) => {
+    record.decision = 'deny';
+  });
+  const sections = sectionsOf('acme', [withTexts(GOOD.texts.with(3, forged))]);
+  const options = { keys: KEYS, heads: [headOf(GOOD)] };
+  const stretch = { log: LOG, index: 0, last: EVERY - 1 };
+  const gateway: Gateway = {
+    keys: async () => KEYS,
+    heads: async () => [],
+    goesOn: async ({ size, root }) =>
+      Buffer.from(treeOf(GOOD.texts.slice(0, size)).root).equals(Buffer.from(root)),
+  };
+  const away: Gateway = {
+    ...gateway,
+    goesOn: async () => {
+      throw new CommandError('The gateway did not answer.', 2);
+    },
+  };
+  const broken: Source = {
+    ...{ name: 'the other file', current: false },
+    // biome-ignore lint/correctness/useYield: it has nothing to give
+    async *sections() {
+      throw new Unreadable('line 3: not a number');
+    },
+  };
+
+  it('is named all the same when the gateway cannot say which record it is', async () => {
+    const report = await verify({ ...options, sources: [sourceOf(sections)], gateway: away });
+    expect(report).toMatchObject({ verdict: 'tampering', first: stretch });
+  });
+
+  it('is narrowed in the source that can be read', async () => {
+    const sources = [broken, sourceOf(sections)];
+    const report = await verify({ ...options, sources, gateway });
+    expect(report).toMatchObject({ verdict: 'tampering', first: { log: LOG, index: 3 } });
+    expect(report.first).not.toHaveProperty('last');
+  });
+
+  it('is not lost when the gateway cannot say whether an older file leads to its head', async () => {
+    const longer = signedLog({ log: LOG, records: 50, every: EVERY });
+    const source = sourceOf(sections, false);
+    const report = await verify({ ...options, heads: [headOf(longer)], sources: [source], gateway: away });
+    expect(report).toMatchObject({ verdict: 'tampering', first: stretch });
+    const sound = sourceOf(sectionsOf('acme', [GOOD]), false);
+    const other = await verify({ ...options, heads: [headOf(longer)], sources: [sound], gateway: away });
+    expect(other.verdict).toBe('unchecked');
+    expect(other.unchecked[0]?.what).toContain('The gateway did not answer');
+  });
+
+  it('does not keep a run from being stopped', async () => {
+    const stop = new AbortController();
+    const goesOn = async (): Promise<never> => {
+      stop.abort();
+      throw stop.signal.reason;
+    };
+    const sources = [sourceOf(sections)];
+    const run = verify({ ...options, sources, gateway: { ...away, goesOn }, signal: stop.signal });
+    await expect(run).rejects.toThrow('aborted');
+  });
 });

@@ -1,5 +1,6 @@
 import { parseLogName } from '../../../core/names.ts';
 import type { VerifierKey } from '../../../core/note.ts';
+import { CommandError } from '../command.ts';
 import { chain, joints } from './chain.ts';
 import type { Gateway } from './gateway.ts';
 import { headDoubts, limitsOf } from './held.ts';
@@ -120,13 +121,19 @@ export async function verify(options: VerifyOptions): Promise<Report> {
   };
 }
 
-/** Where one of several records is bad, the gateway can say which. */
-async function narrowed(fault: Fault, { sources, heads, gateway }: VerifyOptions): Promise<Fault> {
+/** Where one of several records is bad, the gateway can say which. The fault stays as it was where that cannot be asked. */
+async function narrowed(fault: Fault, options: VerifyOptions): Promise<Fault> {
+  const { sources, heads, gateway, signal } = options;
   const head = heads.findLast(({ log }) => log === fault.log);
   if (gateway === undefined || head === undefined) return fault;
   for (const { sections } of sources) {
-    const found = await locate(fault, sections(), gateway, head);
-    if (found !== fault) return found;
+    try {
+      const found = await locate(fault, sections(), gateway, head);
+      if (found !== fault) return found;
+    } catch {
+      // Whatever ends the second reading, the first one has found what it found.
+      signal?.throwIfAborted();
+    }
   }
   return fault;
 }
@@ -223,8 +230,15 @@ async function meetBeyond(
     } else if (gateway === undefined) {
       const what = `${log} ends before ${head.by}, and only --gateway can say whether it leads there`;
       why.push({ kind: 'head', what });
-    } else if (tree !== undefined && !(await gateway.goesOn(tree, head))) {
-      found.push({ log, index: 0, last: end - 1, what: `the records do not lead to what ${head.by} signed` });
+    } else if (tree !== undefined) {
+      // What else was found is not lost with an answer that does not come.
+      const leads = await gateway.goesOn(tree, head).catch((error: unknown) => {
+        if (!(error instanceof CommandError)) throw error;
+        why.push({ kind: 'head', what: `${log} ends before ${head.by}: ${error.message}` });
+        return true;
+      });
+      const what = `the records do not lead to what ${head.by} signed`;
+      if (!leads) found.push({ log, index: 0, last: end - 1, what });
     }
   }
   return { found, why };
