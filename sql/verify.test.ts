@@ -205,6 +205,13 @@ describe('in the records', () => {
         where log = 'acme~0~1' and index = 6`,
       6,
     ],
+    ...['time', 'count', 'reasons'].map((member): [string, string, number] => [
+      `one whose ${member} is nested without end`,
+      `${FREED} update audit.record set canonical = v.text, leaf = audit.leaf_hash(v.text)
+        from (select '{"${member}":' || repeat('[', 200000) || repeat(']', 200000) || '}' as text) v
+        where log = 'acme~0~1' and index = 6`,
+      6,
+    ]),
     ['the quarantined one changed', `update audit.quarantined set bytes = 'x'`, POISON],
     ['the quarantined one deleted', `delete from audit.quarantined`, POISON],
     [

@@ -2,7 +2,7 @@ import type { Json } from '../../../core/canonical.ts';
 import { parseLogName } from '../../../core/names.ts';
 import type { AuditRecord } from '../../../core/record.ts';
 import type { Half } from './requests.ts';
-import { Scanner } from './scan.ts';
+import { MAX_DEPTH, Scanner } from './scan.ts';
 
 /** A record that is in its place, or what is wrong with it. */
 export type ReadRecord =
@@ -83,6 +83,7 @@ export class RecordReader {
       return wrong('is no JSON');
     }
     const json = record as unknown as Json;
+    if (!canonical && !nestsWithin(json, MAX_DEPTH)) return wrong('is nested deeper than the gateway writes');
     if (!canonical && !(JSON.stringify(json) === text && inOrder(json) && isUtf8(text, bytes))) {
       return wrong('is no canonical JSON');
     }
@@ -100,6 +101,12 @@ export class RecordReader {
 }
 
 const PHASES: ReadonlySet<unknown> = new Set(['intent', 'outcome', 'correction', 'event']);
+
+/** Looks no deeper than `depth`, so that it can be asked of anything. */
+function nestsWithin(value: Json | undefined, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => nestsWithin(inner, depth - 1));
+}
 
 /** Whether each object's members come in the order of their UTF-16 code units. */
 function inOrder(value: Json): boolean {

@@ -1,4 +1,11 @@
 /**
+ * Objects and lists in one another, the record itself with them. The gateway writes some five, and one more for each
+ * fork in a row that a record met before the database had it (`was`): nothing that it wrote comes near. What is nested
+ * so deeply that it would exhaust the stack is refused long before.
+ */
+export const MAX_DEPTH = 500;
+
+/**
  * Looks over a record's bytes without making a value of them, several times faster than reading and writing it again.
  * It accepts canonical JSON (RFC 8785) of plain ASCII without escapes, whose numbers are integers of at most 15 digits:
  * nearly every record. Whatever else there is, it leaves to a slower look, and accepts nothing that is not canonical.
@@ -6,6 +13,7 @@
 export class Scanner {
   #bytes: Uint8Array = new Uint8Array();
   #at = 0;
+  #depth = 0;
   /** Where the outermost object's members begin and end: name and value, four numbers each. */
   readonly #members: number[] = [];
 
@@ -13,6 +21,7 @@ export class Scanner {
   scan(bytes: Uint8Array): boolean {
     this.#bytes = bytes;
     this.#at = 0;
+    this.#depth = 1;
     this.#members.length = 0;
     return bytes[0] === OPEN_BRACE && this.#object(true) && this.#at === bytes.length;
   }
@@ -69,8 +78,13 @@ export class Scanner {
   #value(): boolean {
     const first = this.#bytes[this.#at]!;
     if (first === QUOTE) return this.#string();
-    if (first === OPEN_BRACE) return this.#object(false);
-    if (first === OPEN_BRACKET) return this.#list();
+    if (first === OPEN_BRACE || first === OPEN_BRACKET) {
+      if (this.#depth === MAX_DEPTH) return false;
+      this.#depth++;
+      const simple = first === OPEN_BRACE ? this.#object(false) : this.#list();
+      this.#depth--;
+      return simple;
+    }
     if (first === MINUS || (first >= ZERO && first <= NINE)) return this.#integer();
     return this.#word(TRUE) || this.#word(FALSE) || this.#word(NULL);
   }

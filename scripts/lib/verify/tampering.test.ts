@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Json } from '../../../core/canonical.ts';
 import { Frontier, hashLeaf } from '../../../core/merkle.ts';
 import { formatNote, parseNote, signerKey } from '../../../core/note.ts';
 import { SIGNER, sectionsOf, signedLog, signSize, signTexts } from '../../../tests/fakes/signed-log.ts';
@@ -18,7 +19,10 @@ import {
   treeOf,
   withTexts,
 } from '../../../tests/fakes/verified.ts';
+import { MAX_DEPTH } from './scan.ts';
 import { HEAD_NOT_CHECKED, verify } from './verify.ts';
+
+const TOO_DEEP = 'the record is nested deeper than the gateway writes';
 
 // Whatever is done to a log is found, at the right index where there is one; or it is said that the head was not checked.
 
@@ -80,6 +84,35 @@ describe('tampering with a record', () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe('a record that is nested', () => {
+  const nested = (index: number, make: (depth: number) => string, depth: number) =>
+    edited(GOOD.texts[index]!, (record) => {
+      record.detail = JSON.parse(make(depth)) as Json;
+    });
+  const objects = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
+  const lists = (depth: number) => `${'['.repeat(depth)}"é"${']'.repeat(depth)}`;
+
+  it.each([
+    ['objects', objects],
+    ['lists, beside what is not ASCII', lists],
+  ])('as deeply as may be is read, and one level deeper is found: %s', async (_what, make) => {
+    const faultOf = async (depth: number) =>
+      (await check([signTexts(LOG, GOOD.texts.with(5, nested(5, make, depth)), { every: EVERY })])).first;
+    // The record itself is the first level.
+    expect(await faultOf(MAX_DEPTH - 1)).toBe(null);
+    expect(await faultOf(MAX_DEPTH)).toEqual({ log: LOG, index: 5, what: TOO_DEEP });
+  });
+
+  it.each([
+    ['objects', objects(200_000), TOO_DEEP],
+    ['lists in an object', `{"a":${lists(200_000)}}`, TOO_DEEP],
+    ['objects that do not end', '{"a":'.repeat(200_000), 'the record is no JSON'],
+  ])('without end is found at its index, and ends nothing: %s', async (_what, text, what) => {
+    const { verdict, first } = await check([withTexts(GOOD.texts.with(5, text))]);
+    expect([verdict, first]).toEqual(['tampering', { log: LOG, index: 5, what }]);
   });
 });
 
