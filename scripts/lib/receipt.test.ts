@@ -95,6 +95,11 @@ describe('a receipt', () => {
     ['without keys', JSON.stringify(receipt(0)), []],
     ['that is no receipt', '{"log":"acme~0~1"}', [key]],
     ['that is null', 'null', [key]],
+    [
+      'whose record is null',
+      JSON.stringify({ ...receipt(0), canonical: null, archive: { name: 'acme-2027_01.bundle' } }),
+      [key],
+    ],
     ['that is no JSON', 'receipt', [key]],
   ])('cannot be checked %s', (_what, text, keys) => {
     expect(verifyReceipt(text, keys)).toMatchObject({ verdict: 'unchecked' });

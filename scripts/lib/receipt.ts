@@ -161,7 +161,7 @@ export function readReceipt(text: string): Receipt | undefined {
   const { log, index, leaf, canonical: record, archive, proof, checkpoint } = value ?? {};
   const { size, root, note } = checkpoint ?? {};
   const whole =
-    [log, record ?? archive?.name, note].every((each) => typeof each === 'string') &&
+    [log, record === undefined ? archive?.name : record, note].every((each) => typeof each === 'string') &&
     [index, size].every(isCount) &&
     [leaf, root].every(isHash) &&
     Array.isArray(proof) &&
