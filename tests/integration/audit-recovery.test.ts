@@ -6,9 +6,11 @@ import { Frontier } from '../../core/merkle.ts';
 import { type AuditRecord, beforeFork, leafHash } from '../../core/record.ts';
 import { intent, outcome, read } from '../../durable-objects/audit-log/testing/entries.ts';
 import { type Neon, startNeon } from '../../local/neon.ts';
+import type { Report } from '../../scripts/lib/verify/verify.ts';
 import { type Cluster, startCluster } from '../../sql/harness.ts';
 import { type FakeMem0, startFakeMem0 } from '../fakes/mem0.ts';
 import { auditRig } from './audit-rig.ts';
+import { runCommand } from './doctor-rig.ts';
 import { type Rig, startRig } from './rig.ts';
 
 // What becomes of a log when its object, or Postgres, is put back to an earlier state.
@@ -173,6 +175,42 @@ describe('in the gateway', () => {
     expect(places.filter((place) => !found.has(place))).toEqual([]);
     expect(rig.logs.some((line) => line.includes('audit_recovery'))).toBe(true);
   }, 120_000);
+
+  it('an epoch that somebody took out of the database, and cut the one before it to match, is missed', async () => {
+    // Nothing but being asked for a checkpoint sends the object to the database meanwhile.
+    await rig.restartGateway({ AUDIT_FLUSH_INTERVAL_MS: '20000' });
+    const env = {
+      AUDIT_READER_URL: rig.database.url('audit_reader'),
+      AUDIT_TOKEN: await rig.token('acme', 'auditor', 'audrey'),
+    };
+    const verify = async () => {
+      const args = ['--tenant', 'acme', '--gateway', rig.url, '--json'];
+      const { code, stdout } = await runCommand('audit-verify', args, { env });
+      const { verdict, first, logs } = JSON.parse(stdout) as Report;
+      return { code, verdict, first, logs: logs.map(({ log }) => log) };
+    };
+    const sound = { code: 0, verdict: 'good', first: null, logs: ['acme~0~1', 'acme~0~2'] };
+    expect(await verify()).toEqual(sound);
+    const superuser = await rig.database.as('postgres');
+    await superuser.query(`do $$ declare t regclass; begin
+      for t in select oid from pg_class where relnamespace = 'audit'::regnamespace and relkind in ('r', 'p') loop
+        execute format('alter table %s disable trigger user', t);
+      end loop;
+    end $$`);
+    await superuser.query(`delete from audit.record where log = 'acme~0~2';
+      delete from audit.checkpoint where log = 'acme~0~2';
+      delete from audit.log_head where log = 'acme~0~2';
+      delete from audit.record where log = 'acme~0~1' and index >= 6;
+      delete from audit.checkpoint where log = 'acme~0~1' and size > 6;
+      update audit.log_head set head = 6, last_leaf =
+        (select leaf from audit.record where log = 'acme~0~1' and index = 5) where log = 'acme~0~1'`);
+    await superuser.end();
+    // The epoch that was taken out the object sends again; what it begins with says where the one before it ended.
+    expect(await verify()).toMatchObject({
+      ...{ code: 1, verdict: 'tampering', logs: sound.logs },
+      first: { log: 'acme~0~1', index: 6 },
+    });
+  });
 });
 
 const many = (name: string, count: number) => Array.from({ length: count }, (_, i) => read(`${name}${i}`));

@@ -31,6 +31,7 @@ export interface Cosignature {
 
 /** Checkpoints and proofs of one tenant's logs. Everything throws AuditUnreadable when it cannot be had now. */
 export interface Checkpoints {
+  /** Every log that the database holds, and those that objects write to now: it may be behind, or have lost them. */
   logs(tenant: string): Promise<readonly LogSummary[]>;
   /**
    * The last checkpoint of a log, with its witnesses' signatures, that covers `size` records; where none is stored,
@@ -82,10 +83,27 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
     return { known: heads.length > 0, ...(checkpoint === undefined ? {} : { checkpoint }) };
   };
 
+  /** The logs that objects write to and the database does not know. */
+  const unlisted = async (tenant: string, listed: readonly LogSummary[]): Promise<LogSummary[]> => {
+    const written = new Set([...Array(shards).keys(), ...listed.map(({ shard }) => shard)]);
+    const states = await Promise.all(
+      [...written].map(async (shard) => ({
+        shard,
+        status: await answered(PROOF_TIMEOUT_MS, object(auditLogObject(tenant, shard)).status()),
+      })),
+    );
+    return states.flatMap(({ shard, status }) => {
+      const epoch = parseLogName(status?.log ?? '')?.epoch;
+      if (!status || epoch === undefined || status.size === 0) return [];
+      if (listed.some(({ log }) => log === status.log)) return [];
+      return [{ log: status.log, shard, epoch, size: 0, quarantined: 0, checkpoint: null }];
+    });
+  };
+
   return {
     async logs(tenant) {
       const [rows = []] = await read(tenant, [{ text: LOGS, values: [] }]);
-      return rows.map((row) => ({
+      const listed = rows.map((row) => ({
         log: String(row.log),
         shard: Number(row.shard),
         epoch: Number(row.epoch),
@@ -93,6 +111,8 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
         quarantined: Number(row.quarantined),
         checkpoint: row.checkpoint === null ? null : Number(row.checkpoint),
       }));
+      const lacking = await unlisted(tenant, listed);
+      return [...listed, ...lacking].sort((a, b) => a.epoch - b.epoch || a.shard - b.shard);
     },
 
     async last(tenant, log, size, fresh) {

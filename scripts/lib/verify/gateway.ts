@@ -1,5 +1,5 @@
 import { verifyConsistency } from '../../../core/merkle.ts';
-import { logName } from '../../../core/names.ts';
+import { logName, parseLogName } from '../../../core/names.ts';
 import { parseVerifierKey, type VerifierKey } from '../../../core/note.ts';
 import { CommandError } from '../command.ts';
 import { gatewayOrigin } from '../gateway-url.ts';
@@ -12,7 +12,7 @@ const TIMEOUT_MS = 30_000;
 export interface Gateway {
   /** The keys that it says checkpoints are verified with. @throws CommandError */
   keys(): Promise<readonly VerifierKey[]>;
-  /** A checkpoint signed now, of each log that it or the caller knows. @throws CommandError */
+  /** A checkpoint signed now of each log that it knows; of a closed one where it can be had. @throws CommandError */
   heads(tenant: string, keys: readonly VerifierKey[]): Promise<readonly Head[]>;
   /** Whether a head begins with the tree `from`, by a proof of the gateway's. @throws CommandError */
   goesOn(from: { readonly size: number; readonly root: Uint8Array }, head: Head): Promise<boolean>;
@@ -64,18 +64,21 @@ export function askGateway(url: string, token: string): Gateway {
       const { logs } = (await must('/governance/v1/audit/logs')) as {
         readonly logs: readonly { readonly log: string }[];
       };
-      // What the database has forgotten altogether the gateway does not list, but its objects still know.
+      const listed = new Set(logs.map(({ log }) => log));
+      // What asks here is recorded, too, and may have begun a log that was not there to be listed.
       const { shards } = await known();
       const first = Array.from({ length: shards }, (_, shard) => logName({ tenant, shard, epoch: 1 }));
       const heads: Head[] = [];
-      for (const log of new Set([...first, ...logs.map((each) => each.log)])) {
+      for (const log of new Set([...first, ...listed])) {
         const path = `/governance/v1/audit/${encodeURIComponent(log)}/checkpoint?fresh=true`;
         const { status, json } = await get(path);
-        if (status === 404) continue;
-        if (status !== 200) throw new CommandError(`The gateway answered ${path} with ${status}.`, 2);
-        const head = headOf(JSON.stringify(json), 'the gateway', keys);
-        if (head.log !== log) throw new CommandError('The gateway gave the checkpoint of another log.', 2);
-        heads.push(head);
+        if (status === 200) {
+          const head = headOf(JSON.stringify(json), 'the gateway', keys);
+          if (head.log !== log) throw new CommandError('The gateway gave the checkpoint of another log.', 2);
+          heads.push(head);
+        } else if (!(status === 404 && !listed.has(log)) && !isClosed(log, listed)) {
+          throw new CommandError(`The gateway answered ${path} with ${status}.`, 2);
+        }
       }
       return heads;
     },
@@ -88,4 +91,12 @@ export function askGateway(url: string, token: string): Gateway {
       return verifyConsistency({ size, root }, head, hashes);
     },
   };
+}
+
+/** Whether there is a later epoch, whose first record says what this one had, so that its own checkpoint can be missed. */
+function isClosed(log: string, logs: ReadonlySet<string>): boolean {
+  const name = parseLogName(log);
+  return [...logs].map(parseLogName).some((each) => {
+    return name && each && each.shard === name.shard && each.epoch > name.epoch;
+  });
 }
