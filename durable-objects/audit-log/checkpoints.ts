@@ -135,7 +135,8 @@ export class Checkpointer {
     const { machine, sink } = this.#options;
     const { state, checkpoint } = await sink.lastCheckpoint(log);
     const { head, lastLeaf } = state;
-    if (head === 0) return { ok: false, code: 'empty' };
+    // Nothing leaves a closed epoch: of one that was cut, no size is signed that would make the cut look like its end.
+    if (head < machine.sizeOf(log)) throw new SinkFailure('transient', 'cut');
     if (machine.inclusion({ log, index: head - 1 }, head)?.leaf !== lastLeaf) {
       throw new SinkFailure('transient', 'not_taken_in');
     }

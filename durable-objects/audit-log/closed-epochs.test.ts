@@ -42,6 +42,18 @@ describe('an epoch that a fork has closed', () => {
     }
   });
 
+  it('is not signed when Postgres holds less of it than it had', async () => {
+    const world = await wentOn();
+    expect(await world.checkpointer.signClosed(CLOSED)).toMatchObject({ ok: true, size: 340 });
+    for (const head of [320, 0]) {
+      world.sink.logs.set(CLOSED, world.sink.rows(CLOSED).slice(0, head));
+      expect(await world.checkpointer.signClosed(CLOSED)).toEqual({ ok: false, code: 'unavailable' });
+    }
+    expect(world.eventsNamed('audit_checkpoint_failed')).toEqual(
+      Array.from({ length: 2 }, () => ({ log: CLOSED, failure: 'cut' })),
+    );
+  });
+
   it('fails under its own name when it cannot be signed, and delays no checkpoint of the log that goes on', async () => {
     const world = await wentOn();
     world.append(read('a'));

@@ -232,12 +232,20 @@ export class AuditMachine {
     return this.#tree(log, to, (source) => consistencyProof(from, to, source).map(hexOf));
   }
 
+  /** How many records an epoch has, as its own tree says; 0 for a log of another object. */
+  sizeOf(log: string): number {
+    return this.#tree(log, 0, () => this.#held(parseLogName(log)!.epoch)) ?? 0;
+  }
+
+  #held(epoch: number): number {
+    return epoch === this.state.epoch ? this.state.size : treeSize(this.#sql, epoch);
+  }
+
   #tree<T>(log: string, size: number, run: (source: HashSource) => T): T | undefined {
-    const { epoch } = this.state;
     const name = parseLogName(log);
     const { tenant, shard } = this.#name;
     if (name?.tenant !== tenant || name.shard !== shard || !Number.isSafeInteger(size)) return undefined;
-    const held = name.epoch === epoch ? this.state.size : treeSize(this.#sql, name.epoch);
+    const held = this.#held(name.epoch);
     // Leaves that an older version left behind come into the tree in turns; until then nothing is proven.
     const packed = held - packedLeaves(this.#sql, name.epoch) < TILE_WIDTH;
     return size <= held && packed ? run(treeSource(this.#sql, name.epoch)) : undefined;
