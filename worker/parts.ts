@@ -56,12 +56,12 @@ export function personalVaultSettings(config: Config): PersonalVaultSettings {
 
 /** The parts that do I/O, wired to this deployment's bindings and settings. */
 export function buildParts(config: Config, silos: Silos, env: Env): Parts {
-  const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
+  const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES, config.MAX_ANSWER_BYTES);
   const auditLog = byName<AuditLogRpc>(env.AUDIT_LOG);
   return {
     config,
     inflight,
-    bodies: new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES),
+    bodies: new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES, config.MAX_BODY_SIZE_BYTES),
     personal: personalVaults({
       object: byName<PersonalVaultRpc>(env.PERSONAL_VAULT),
       keys: config.AUDIT_VAULT_KEYS,

@@ -175,7 +175,7 @@ export const SETTINGS = {
     type: 'bytes',
     schema: integer(1024, 100 * 1024 * 1024),
     default: '33554432',
-    text: 'How many bytes of request bodies one isolate takes in at a time; past it requests get 503 `busy`.',
+    text: 'How many bytes of request bodies one isolate takes in at a time, of one tenant at most three quarters; past it requests get 503 `busy`.',
   }),
   MAX_BATCH_IDS: setting({
     type: 'memories',
@@ -193,7 +193,7 @@ export const SETTINGS = {
     type: 'bytes',
     schema: integer(1024, 100 * 1024 * 1024),
     default: '33554432',
-    text: "How many bytes of Mem0's answers one isolate holds at a time; past it requests get 503 `busy`.",
+    text: "How many bytes of Mem0's answers one isolate holds at a time, of one tenant at most three quarters; past it requests get 503 `busy`.",
   }),
   RATE_LIMIT_REQUESTS: setting({
     type: 'requests',

@@ -99,8 +99,8 @@ export class Bench {
 
   app(env: { readonly [name: string]: string } = {}) {
     const config = readConfig({ ...EDGE, ...env });
-    const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES);
-    const bodies = new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES);
+    const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES, config.MAX_ANSWER_BYTES);
+    const bodies = new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES, config.MAX_BODY_SIZE_BYTES);
     const upstream = new Upstream({
       kind: 'oss',
       origin: config.MEM0_ORIGIN,

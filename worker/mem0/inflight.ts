@@ -1,27 +1,47 @@
 import { Waits } from '../waits.ts';
 
-/** Counts bytes that one isolate holds, of answers or of bodies, so that they never outgrow its memory. */
+/** What one tenant may hold of it all: what is left serves the others, whatever is sent slowly or never ends. */
+const SHARE = 3 / 4;
+
+/**
+ * Counts bytes that one isolate holds, of answers or of bodies, so that they never outgrow its memory, and by tenant, so that
+ * none keeps the others out.
+ */
 export class InflightBytes {
   readonly #max: number;
+  readonly #most: number;
   #held = 0;
+  /** By tenant; who holds nothing has no entry. */
+  readonly #shares = new Map<string, number>();
 
-  constructor(max: number) {
+  /** @param largest what one tenant may have at any rate: the largest answer, or body, that there may be. */
+  constructor(max: number, largest = 0) {
     this.#max = max;
+    this.#most = Math.max(largest, max * SHARE);
   }
 
   get full(): boolean {
     return this.#held >= this.#max;
   }
 
-  /** Takes `bytes` if they fit. Whoever took them gives them back. */
-  take(bytes: number): boolean {
+  /** Takes `bytes` if they fit. Whoever took them gives them back, for the same tenant. */
+  take(bytes: number, tenant?: string): boolean {
     if (this.#held + bytes > this.#max) return false;
+    if (tenant !== undefined) {
+      const share = (this.#shares.get(tenant) ?? 0) + bytes;
+      if (share > this.#most) return false;
+      if (share > 0) this.#shares.set(tenant, share);
+    }
     this.#held += bytes;
     return true;
   }
 
-  giveBack(bytes: number): void {
+  giveBack(bytes: number, tenant?: string): void {
     this.#held -= bytes;
+    if (tenant === undefined) return;
+    const share = (this.#shares.get(tenant) ?? 0) - bytes;
+    if (share > 0) this.#shares.set(tenant, share);
+    else this.#shares.delete(tenant);
   }
 }
 
@@ -36,6 +56,7 @@ export class Hold {
   readonly #inflight: InflightBytes;
   /** What the request waits for; ended by whoever gave them. */
   readonly waits: Waits;
+  #tenant: string | undefined;
   #bytes = 0;
   #calls = 0;
 
@@ -44,9 +65,14 @@ export class Hold {
     this.waits = waits;
   }
 
+  /** Says whose request it is, before it takes anything. */
+  for(tenant: string): void {
+    this.#tenant = tenant;
+  }
+
   /** Takes more if it fits. */
   take(bytes: number): boolean {
-    if (!this.#inflight.take(bytes)) return false;
+    if (!this.#inflight.take(bytes, this.#tenant)) return false;
     this.#bytes += bytes;
     return true;
   }
@@ -58,7 +84,7 @@ export class Hold {
   }
 
   release(): void {
-    this.#inflight.giveBack(this.#bytes);
+    this.#inflight.giveBack(this.#bytes, this.#tenant);
     this.#bytes = 0;
   }
 }

@@ -4,6 +4,7 @@ import { narrow, type Principal } from '../auth/principal.ts';
 import { log } from '../log.ts';
 import type { Home } from '../mem0/home.ts';
 import { Problem } from '../problem.ts';
+import type { AuditVars } from './audit.ts';
 import type { OpenVars } from './open.ts';
 import type { Parts, Stage } from './stage.ts';
 import type { TransportVars } from './transport.ts';
@@ -26,7 +27,7 @@ export function authenticate({
   config,
   verifier,
   homes,
-}: Parts): Stage<TransportVars & OpenVars, AuthenticateVars> {
+}: Parts): Stage<TransportVars & OpenVars & AuditVars, AuthenticateVars> {
   const options = { requireContextHeaders: config.REQUIRE_CONTEXT_HEADERS };
   return async (c, next) => {
     const { insecure } = c.get('transport');
@@ -51,6 +52,7 @@ export function authenticate({
       c.set('identity', narrowed.principal);
       c.set('principal', narrowed.principal);
       c.set('home', homes.of(narrowed.principal.tenant));
+      for (const hold of [c.get('hold'), c.get('bodyHold')]) hold.for(narrowed.principal.tenant);
       return next();
     }
     if (narrowed.identity) c.set('identity', narrowed.identity);
