@@ -33,7 +33,19 @@ describe('the ids that every result has', () => {
   });
 });
 
+const ids = (count: number) => ({ user_id: { in: Array.from({ length: count }, (_, i) => `user-${i}`) } });
+
 describe('a filter that is refused', () => {
+  it('names no more ids than it may have nodes: each may cost a token', () => {
+    const named = (...counts: readonly number[]) => parse({ OR: counts.map(ids) });
+    expect(named(100, 100, 50)).toMatchObject({ ok: true });
+    expect(named(100, 100, 60)).toMatchObject({
+      ok: false,
+      reason: 'too_many',
+      pointer: '/filters/OR/2/user_id',
+    });
+  });
+
   it.each([
     [null, '/filters', 'wrong_type'],
     [{}, '/filters', 'empty'],

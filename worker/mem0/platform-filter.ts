@@ -97,7 +97,11 @@ function parseMember(
   const place = `${pointer}/${key}`;
   if (LOGICAL.has(key)) return parseLogical(key as 'AND' | 'OR' | 'NOT', content, place, inside, budget);
   if (IDS.has(key)) {
-    return inside.negated ? fault(place, 'filter_id_negated') : parseIds(key as EntityIdKind, content, place);
+    if (inside.negated) return fault(place, 'filter_id_negated');
+    const ids = parseIds(key as EntityIdKind, content, place);
+    // Each id is a node: for each the vault may have to keep a token.
+    if (ids.ok) budget.nodes -= ids.value.oneOf.length - 1;
+    return budget.nodes < 0 ? fault(place, 'too_many') : ids;
   }
   if (TIMES.has(key)) return parseTime(key as TimeField, content, place);
   if (WORDS.has(key)) return parseWords(key as WordField, content, pointer, where, budget);
@@ -127,7 +131,7 @@ function parseLogical(
   return { ok: true, value: { kind, of } };
 }
 
-function parseIds(field: EntityIdKind, value: unknown, pointer: string): Checked<FilterNode> {
+function parseIds(field: EntityIdKind, value: unknown, pointer: string): Checked<IdNode> {
   const named = isObject(value) ? operand(value) : { list: [value] };
   if (named === undefined) return fault(pointer, 'filter_operator_on_id');
   const { list } = named;
