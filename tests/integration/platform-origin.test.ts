@@ -199,6 +199,20 @@ describe('what crosses tenants on the bare Platform', () => {
     expect(JSON.stringify(kept.json)).not.toContain(secret);
   });
 
+  it('whether a memory is anywhere at all, also by one’s own receipt', async () => {
+    const told = async (id: string) => {
+      const answer = await rig.call('GET', `/v1/memories/${id}/`, token);
+      const place = answer.headers.get('audit-record')!.split(';')[0]!;
+      const { json } = await rig.call('GET', `/governance/v1/receipts/${place}`, token);
+      const { decision, reasons, outcome } = JSON.parse(json.canonical);
+      const { latency_ms: _, ...rest } = outcome;
+      return { status: answer.status, detail: answer.json.detail, decision, reasons, rest };
+    };
+    const foreign = await told(secret);
+    expect(foreign).toMatchObject({ status: 404, decision: 'deny' });
+    expect(await told('8f14e45f-ceea-4672-8a5b-1f3e5a7c9d21')).toEqual(foreign);
+  });
+
   it('memory ids beside one’s own id', async () => {
     const filters = { AND: [{ user_id: 'bob' }, { memory_ids: [secret] }] };
     expect(

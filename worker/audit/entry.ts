@@ -170,8 +170,10 @@ function shortly(ids: readonly (string | undefined)[]): Json {
 
 function outcomeOf({ problem, status, upstream, calls, intent }: Known): Outcome {
   const last = upstream.at(-1);
+  // A caller reads this of his own requests: it must not tell a memory of another's from none.
+  const told = problem?.reason === 'owner_unproven' ? undefined : last?.status;
   const asked = last && {
-    ...(last.status === undefined ? {} : { upstream_status: last.status }),
+    ...(told === undefined ? {} : { upstream_status: told }),
     latency_ms: upstream.reduce((sum, { latencyMs }) => sum + latencyMs, 0),
   };
   // A batch that stopped half-way failed, whatever became of the call that stopped it.

@@ -16,6 +16,10 @@ const CODES: { readonly [F in UpstreamFailure]: ProblemCode } = {
 /** Mem0 changes one row after the other, and undoes none when it fails. */
 const HALFWAY = 'Part of the change may be done. Read what is there before you repeat it.';
 
+/** After these nobody knows, or Mem0 has done it and what it said of it cannot be read. */
+const UNSURE: ReadonlySet<UpstreamFailure> = new Set(['unreachable', 'timeout', 'not_json', 'too_large']);
+const MAYBE = 'The change may have been made. Read what is there before you repeat it.';
+
 /**
  * The problem that an answer of Mem0 amounts to, or `undefined` when it can be passed on. From a 4xx only
  * the status and a string `detail` pass, without the tenant's prefix; a 5xx gets the gateway's own text.
@@ -29,7 +33,8 @@ export function upstreamProblem(
   if (!answer.ok) {
     const reason = `upstream_${answer.failure}`;
     if (answer.failure === 'busy' && changing) return new Problem('answer_not_read', { reason });
-    return new Problem(CODES[answer.failure], { reason });
+    const detail = changing && UNSURE.has(answer.failure) ? { detail: MAYBE } : {};
+    return new Problem(CODES[answer.failure], { reason, ...detail });
   }
   const { status, json } = answer;
   if (status < 300) return undefined;

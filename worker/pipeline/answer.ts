@@ -10,9 +10,13 @@ type AnyContext = Context<any>;
 
 /** Makes a problem the answer, in place of whatever answer there was. */
 export function answerProblem(c: AnyContext, problem: Problem): void {
-  // Hono would merge the headers of the answer before into this one.
-  c.res = undefined;
+  dropAnswer(c);
   c.res = problemResponse(c, problem);
+}
+
+/** Drops the answer that there is: Hono would merge its headers into the next one. */
+export function dropAnswer(c: AnyContext): void {
+  c.res = undefined;
 }
 
 export function problemResponse(c: AnyContext, problem: Problem): Response {

@@ -1,4 +1,5 @@
 import { upstreamProblem } from '../mem0/failures.ts';
+import { unproven } from '../mem0/prove.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';
 import { Problem } from '../problem.ts';
 import type { AuditVars } from './audit.ts';
@@ -31,10 +32,12 @@ export function forward(): Stage<
     if (upstream.busy) throw new Problem('busy', { reason: 'busy' });
     if (changing) await c.get('recordIntent')();
     const answers: UpstreamAnswer[] = [];
-    for (const { call } of scoped.calls) {
+    for (const { call, request } of scoped.calls) {
       const answer = await upstream.call(call, traceparent, hold);
       answers.push(answer);
       c.set('upstream', answers);
+      // One that is not there is as one that is another's, whose answer proves no owner.
+      if (request.operation.scope === 'answer' && answer.ok && answer.status === 404) throw unproven();
       const problem = upstreamProblem(answer, space, changing);
       if (problem) throw changing ? partly(problem, answers.length - 1, scoped.calls.length) : problem;
     }

@@ -1,6 +1,7 @@
 import { rateHeaders } from '../http/ratelimit.ts';
 import { asProblem, Problem } from '../problem.ts';
 import type { AdmitVars } from './admit.ts';
+import { dropAnswer } from './answer.ts';
 import type { AuditVars } from './audit.ts';
 import type { AuthenticateVars } from './authenticate.ts';
 import type { Parts, Stage } from './stage.ts';
@@ -28,6 +29,7 @@ export function meter({
       c.get('waits'),
     );
     if (answer === undefined || answer.admitted) return;
+    dropAnswer(c);
     throw new Problem('rate_limited', {
       reason: 'too_many_invalid_requests',
       decision: 'rate_limited',
