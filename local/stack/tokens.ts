@@ -10,7 +10,11 @@ import { clientId } from './secrets.ts';
 export async function fetchTokenOf(info: StackInfo, role: string, tenant: string): Promise<string> {
   const { tokenUrl, clients } = info.identity;
   const client = clients.find(({ id }) => id === clientId(tenant, role));
-  if (client === undefined) throw new CommandError('The stack is of another version: start it again.');
+  if (client === undefined) {
+    throw new CommandError(
+      `The local stack gives no tokens to a ${role} of ${tenant}, but to those of acme and globex.`,
+    );
+  }
   try {
     return await fetchToken(tokenUrl, client.id, client.secret);
   } catch (error) {

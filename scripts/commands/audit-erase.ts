@@ -56,6 +56,7 @@ await command({
     }
     const done = (await post('erasures', { ...asked, dry_run: false })) as Erasure;
     if (io.json) io.out(JSON.stringify(done));
+    else if (done.subjects.length === 0) io.out('Nothing was erased: no token stands for it.');
     else io.out(`Erased. Isolates may use the old tokens until ${done.caches_until}.`);
     if (done.copies === 'pending') io.note('The copy in the database goes as soon as it can be reached.');
     return done.copies === 'pending' ? 3 : 0;

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseLogName } from '../../core/names.ts';
 import { parseVerifierKey, type VerifierKey } from '../../core/note.ts';
 import { readInfo } from '../../local/stack/info.ts';
 import { fetchTokenOf } from '../../local/stack/tokens.ts';
@@ -79,7 +80,11 @@ await command({
       const gateway = url === undefined ? undefined : askGateway(url, await tokenFor(whose));
       const trusted = given.length > 0 || gateway === undefined ? given : await gateway.keys();
       const anchors = await Promise.all(
-        (anchor ?? []).map(async (file) => headOf(await readText(file), file, trusted)),
+        (anchor ?? []).map(async (file) => {
+          const head = headOf(await readText(file), file, trusted);
+          if (parseLogName(head.log)?.tenant === whose) return head;
+          throw new CommandError(`${file} is of ${head.log}, which is no log of ${whose}.`, 2);
+        }),
       );
       const heads = [...anchors, ...((await gateway?.heads(whose, trusted)) ?? [])];
       const options = { keys: trusted, heads, gateway, signal: stop.signal, progress: teller(io) };

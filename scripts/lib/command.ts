@@ -123,7 +123,7 @@ function helpText(spec: CommandSpec, options: { [name: string]: OptionSpec }): s
   const rows = Object.entries(options).map(([name, o]) => {
     const left = `  --${name}${o.type === 'string' ? ` ${o.value ?? name.toUpperCase()}` : ''}`;
     const dflt = o.default === undefined || o.default === false ? '' : ` (default ${o.default})`;
-    return `${left.padEnd(28)}${o.help}${dflt}`;
+    return `${left.padEnd(26)}  ${o.help}${dflt}`;
   });
   const positionals = (spec.positionals ?? []).map((p) => ` ${p}`).join('');
   const codes = Object.entries({ 0: 'done', 1: 'failed', 2: 'wrong usage', ...spec.exitCodes });

@@ -44,6 +44,10 @@ describe('the heads of a gateway', () => {
     );
   });
 
+  it('are nothing to go by when the token is of another tenant', async () => {
+    await expect(headsOf(['globex~0~1'], {})).rejects.toThrow('The token is of another tenant than acme.');
+  });
+
   it('want one of each log that goes on', async () => {
     await expect(headsOf([LOG], {})).rejects.toThrow('with 404.');
     await expect(headsOf([], { [LOG]: 503 })).rejects.toThrow('with 503.');

@@ -65,6 +65,10 @@ export function askGateway(url: string, token: string): Gateway {
         readonly logs: readonly { readonly log: string }[];
       };
       const listed = new Set(logs.map(({ log }) => log));
+      // What the database does not have of another tenant's would look like tampering.
+      if (logs.some(({ log }) => parseLogName(log)?.tenant !== tenant)) {
+        throw new CommandError(`The token is of another tenant than ${tenant}.`, 2);
+      }
       // What asks here is recorded, too, and may have begun a log that was not there to be listed.
       const { shards } = await known();
       const first = Array.from({ length: shards }, (_, shard) => logName({ tenant, shard, epoch: 1 }));
