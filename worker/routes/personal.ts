@@ -49,7 +49,8 @@ export function eraseSubject({ personal, subjects, pseudonyms }: PersonalRoutes)
         })),
       ),
       copies: erased?.copies ?? 'kept',
-      caches_until: erased ? at(transport.receivedAt + CACHE_MS) : null,
+      // Until the erasure another isolate may have asked for the token.
+      caches_until: erased ? at(Date.now() + CACHE_MS) : null,
       pseudonyms: pseudonyms ? await old(tenant, values, pseudonyms) : null,
       recoverable: recoverable(transport.receivedAt),
     };
