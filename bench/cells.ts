@@ -26,6 +26,8 @@ export interface Cells {
 const BESIDE_READS = 32;
 /** How long the last window's record may take to reach Postgres after the window is over. */
 const SETTLE_MS = 30_000;
+/** So few that all come in each round, however short: gates close while the neighbour has its turn, and open again at a price. */
+const BESIDE_ACTORS_EACH = 10;
 
 /** Every scenario at every number of connections, and each refusal beside governed reads. */
 export async function measureCells(
@@ -34,8 +36,7 @@ export async function measureCells(
   { scenarios, connections, rounds, roundMs, actors, smoke }: CellsOptions,
 ): Promise<Cells> {
   const admitted: Admitted = [];
-  const optionsOf = (scenario: Scenario, count: number, all: readonly string[]): CellOptions => {
-    const tokens = all.slice(0, ACTORS_EACH * count);
+  const optionsOf = (scenario: Scenario, count: number, tokens: readonly string[]): CellOptions => {
     const warm = scenario.warmUp ?? Math.max(tokens.length, actors >> 1);
     return { scenario, connections: count, rounds, roundMs, tokens, warm };
   };
@@ -43,16 +44,18 @@ export async function measureCells(
   for (const scenario of scenarios) {
     const all = await world.tokens(scenario, actors);
     for (const count of connections) {
-      cells.push(await measureCell(world, io, admitted, optionsOf(scenario, count, all)));
+      const tokens = all.slice(0, ACTORS_EACH * count);
+      cells.push(await measureCell(world, io, admitted, optionsOf(scenario, count, tokens)));
     }
   }
   const refused = scenarios.filter(({ status }) => status >= 400);
   const count = connections.includes(BESIDE_READS) ? BESIDE_READS : Math.max(...connections);
   const refusals: Cell[] = [];
   if (refused.length > 0) {
-    const reads = optionsOf(READ, count, await world.tokens(READ, actors));
+    const few = Math.min(actors, BESIDE_ACTORS_EACH * count);
+    const reads = optionsOf(READ, count, await world.tokens(READ, few));
     for (const scenario of refused) {
-      const options = optionsOf(scenario, count, await world.tokens(scenario, actors));
+      const options = optionsOf(scenario, count, await world.tokens(scenario, few));
       refusals.push(await measureBeside(world, io, admitted, options, reads));
     }
   }
