@@ -34,6 +34,12 @@ export function auditLogObject(tenant: string, shard: number): string {
   return `${tenant}~${shard}`;
 }
 
+/** The parts of an AuditLog object's name, or `undefined` when it is none. */
+export function parseAuditLogObject(name: string): Omit<LogName, 'epoch'> | undefined {
+  const parts = parseLogName(`${name}~1`);
+  return parts && { tenant: parts.tenant, shard: parts.shard };
+}
+
 /** The ActorGate object of an actor; `actorHash` is the hex SHA-256 of issuer NUL subject. */
 export function actorGateObject(tenant: string, actorHash: string): string {
   return `${tenant}:${actorHash}`;

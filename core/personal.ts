@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
+import { ENTITY_IDS } from './ids.ts';
 import { firstByte } from './sha256.ts';
 
 /**
@@ -14,7 +15,10 @@ export interface PersonalValue {
 }
 
 /** The kinds of values that come from the connection, and not from a request. */
-export const CLIENT_KINDS = ['address', 'agent'] as const;
+const CLIENT_KINDS = ['address', 'agent'] as const;
+
+/** What a token of a record can stand for. */
+export const PERSONAL_KINDS = [...ENTITY_IDS, ...CLIENT_KINDS] as const;
 
 /** A key of the vault: what encrypts values, and what finds them again. */
 export interface VaultKey {

@@ -123,6 +123,7 @@ export interface AuditLogRpc {
 
 export type OwnedKind = 'memory' | 'event' | 'export';
 
+/** Every call takes at most 1,000 ids, and throws RangeError for more and for what is none. */
 export interface OwnerIndexRpc {
   /** Durable when it returns. Registering again renews the retention. */
   register(kind: OwnedKind, ids: readonly string[], detail?: string): Promise<void>;
@@ -137,9 +138,12 @@ export interface OwnerIndexRpc {
 /** A value by its lookups, one for each key of the vault, the current one first. */
 export type Lookups = readonly string[];
 
+/** Every call takes at most 1,000 values or tokens, and throws RangeError for more and for what is none. */
 export interface PersonalVaultRpc {
   /** The tokens of values, in order; `null`: there is none yet. */
   find(values: readonly Lookups[]): Promise<(string | null)[]>;
+  /** Every token of each value, in order: a change of keys can leave it several, the one that `find` gives first. */
+  findAll(values: readonly Lookups[]): Promise<string[][]>;
   /** Durable when it returns. The tokens that the values have, in order: one that was known keeps its own. */
   keep(
     tenant: string,

@@ -1,6 +1,7 @@
 import { pooled } from '../core/ids.ts';
-import type { ActorGateRpc, AuditLogRpc, OwnedKind, OwnerIndexRpc, PersonalVaultRpc } from '../core/rpc.ts';
+import type { OwnedKind } from '../core/rpc.ts';
 import type { AuditLogSettings } from '../durable-objects/audit-log/settings.ts';
+import { SQL_TIMEOUT_MS } from '../durable-objects/neon-sql.ts';
 import type { PersonalVaultSettings } from '../durable-objects/personal-vault/personal-vault.ts';
 import { personalVaults } from './audit/personal.ts';
 import { Recorder } from './audit/recorder.ts';
@@ -14,6 +15,7 @@ import { createSubjects } from './governance/subjects.ts';
 import type { Homes } from './mem0/home.ts';
 import { InflightBytes } from './mem0/inflight.ts';
 import { Upstream } from './mem0/upstream.ts';
+import { objectsOf } from './objects.ts';
 import { createOwners } from './owners.ts';
 import type { Parts } from './pipeline/stage.ts';
 import { loadPolicy } from './policy/load.ts';
@@ -40,7 +42,7 @@ export function auditLogSettings(config: Config): AuditLogSettings {
     checkpointIntervalMs: config.AUDIT_CHECKPOINT_INTERVAL_MS,
     origin: config.AUDIT_ORIGIN,
     signer: config.AUDIT_SIGNING_KEY.signer,
-    sqlTimeoutMs: 15_000,
+    sqlTimeoutMs: SQL_TIMEOUT_MS,
     writerUrl: config.AUDIT_WRITER_URL,
     ...(config.AUDIT_SQL_ENDPOINT === undefined ? {} : { endpoint: config.AUDIT_SQL_ENDPOINT }),
   };
@@ -57,13 +59,13 @@ export function personalVaultSettings(config: Config): PersonalVaultSettings {
 /** The parts that do I/O, wired to this deployment's bindings and settings. */
 export function buildParts(config: Config, silos: Silos, env: Env): Parts {
   const inflight = new InflightBytes(config.MAX_INFLIGHT_ANSWER_BYTES, config.MAX_ANSWER_BYTES);
-  const auditLog = byName<AuditLogRpc>(env.AUDIT_LOG);
+  const auditLog = objectsOf(env, 'AUDIT_LOG');
   return {
     config,
     inflight,
     bodies: new InflightBytes(config.MAX_INFLIGHT_BODY_BYTES, config.MAX_BODY_SIZE_BYTES),
     personal: personalVaults({
-      object: byName<PersonalVaultRpc>(env.PERSONAL_VAULT),
+      object: objectsOf(env, 'PERSONAL_VAULT'),
       keys: config.AUDIT_VAULT_KEYS,
     }),
     patience: { recordMs: 10_000, outcomeMs: 60_000 },
@@ -95,31 +97,12 @@ export function buildParts(config: Config, silos: Silos, env: Env): Parts {
       fetch: (input, init) => fetch(input, init),
       maxStaleMs: config.JWKS_MAX_STALE_SECONDS * 1000,
     }),
-    gate: createGate(config, byName<ActorGateRpc>(env.ACTOR_GATE)),
+    gate: createGate(config, objectsOf(env, 'ACTOR_GATE')),
     policy: loadPolicy(),
-    owners: createOwners(byName<OwnerIndexRpc>(env.OWNER_INDEX)),
+    owners: createOwners(objectsOf(env, 'OWNER_INDEX')),
     homes: createHomes(config, silos, inflight),
   };
 }
-
-/** As many as tokens are remembered. */
-const IDS = 5000;
-
-/** Objects by name. An id is the keyed hash of its name, and is made once for each: a stub is good for one request only. */
-function byName<T>(namespace: Namespace): (name: string) => T {
-  const ids = new Map<string, DurableObjectId>();
-  return (name) => {
-    let id = ids.get(name);
-    if (id === undefined) {
-      if (ids.size >= IDS) ids.clear();
-      id = namespace.idFromName(name);
-      ids.set(name, id);
-    }
-    return namespace.get(id) as unknown as T;
-  };
-}
-
-type Namespace = Pick<DurableObjectNamespace, 'idFromName' | 'get'>;
 
 /** A silo is taken in one lookup and never falls back to the pool: without its secret nothing starts. */
 function createHomes(config: Config, silos: Silos, inflight: InflightBytes): Homes {

@@ -1,24 +1,21 @@
 import { personalVaultObject } from '../core/names.ts';
 import { VAULT_SHARDS } from '../core/personal.ts';
-import type { PersonalVaultRpc } from '../core/rpc.ts';
-import { neonSql } from '../durable-objects/audit-log/neon.ts';
+import { neonSql } from '../durable-objects/neon-sql.ts';
 import type { Config } from './config.ts';
-
-const TIMEOUT_MS = 15_000;
+import { objectsOf } from './objects.ts';
 
 /**
  * Wakes the vaults of tenants whose values an old key still encrypts: each goes on by itself, and one that nobody uses
  * would not. At most a hundred tenants a time. @throws when the database cannot be asked.
  */
 export async function wakeVaults(config: Config, env: Env): Promise<void> {
-  const sql = await neonSql(config.AUDIT_WRITER_URL, config.AUDIT_SQL_ENDPOINT, TIMEOUT_MS);
+  const sql = await neonSql(config.AUDIT_WRITER_URL, config.AUDIT_SQL_ENDPOINT);
   const rows = (await sql`select tenant from audit.tenants_to_rekey(${config.AUDIT_VAULT_KEYS[0]!.id})`) as {
     readonly tenant: string;
   }[];
+  const vault = objectsOf(env, 'PERSONAL_VAULT');
   for (const { tenant } of rows) {
     const shards = Array.from({ length: VAULT_SHARDS }, (_, shard) => personalVaultObject(tenant, shard));
-    await Promise.allSettled(
-      shards.map((name) => (env.PERSONAL_VAULT.getByName(name) as unknown as PersonalVaultRpc).wake()),
-    );
+    await Promise.allSettled(shards.map((name) => vault(name).wake()));
   }
 }

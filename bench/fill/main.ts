@@ -3,8 +3,8 @@ import type { AppendEntry } from '../../core/rpc.ts';
 import { Flusher } from '../../durable-objects/audit-log/flush.ts';
 import { AuditMachine } from '../../durable-objects/audit-log/machine.ts';
 import { neonSink } from '../../durable-objects/audit-log/neon.ts';
-import type { Sql, SqlRow, SqlValue } from '../../durable-objects/audit-log/sql.ts';
 import { SETTINGS } from '../../durable-objects/audit-log/testing/entries.ts';
+import type { Sql, SqlRow, SqlValue } from '../../durable-objects/storage/sql.ts';
 import { sampleMembers } from '../micro/sample.ts';
 import type { Fill, Filled } from './types.ts';
 

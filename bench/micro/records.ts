@@ -4,7 +4,7 @@ import { seal } from '../../core/record.ts';
 import type { AppendEntry } from '../../core/rpc.ts';
 import { AuditMachine } from '../../durable-objects/audit-log/machine.ts';
 import { SETTINGS } from '../../durable-objects/audit-log/testing/entries.ts';
-import { MemoryStore } from '../../durable-objects/audit-log/testing/store.ts';
+import { MemoryStore } from '../../durable-objects/storage/testing/store.ts';
 import { TENANT } from '../scenarios.ts';
 import type { Micro } from './measure.ts';
 import { sampleMembers } from './sample.ts';

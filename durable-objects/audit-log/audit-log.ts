@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
+import { parseAuditLogObject } from '../../core/names.ts';
 import type { Place } from '../../core/record.ts';
 import type {
   AppendAnswer,
@@ -9,13 +10,13 @@ import type {
   InclusionProof,
   LogStatus,
 } from '../../core/rpc.ts';
+import { sqlOf } from '../storage/durable.ts';
 import { Checkpointer } from './checkpoints.ts';
 import { Flusher, type Log } from './flush.ts';
 import { AuditMachine } from './machine.ts';
 import { neonSink } from './neon.ts';
 import type { AuditLogSettings } from './settings.ts';
 import type { AuditSink } from './sink.ts';
-import type { Sql, SqlRow, SqlValue } from './sql.ts';
 
 export interface AuditLogDeps {
   readonly log: Log;
@@ -23,9 +24,6 @@ export interface AuditLogDeps {
   readonly now?: () => number;
   readonly random?: () => number;
 }
-
-/** The object's name, `<tenant>~<shard>`. */
-const NAME = /^(.+)~(\d+)$/;
 
 /**
  * The Durable Object of a tenant's shard of the audit log: a shell over `AuditMachine` and `Flusher`. It holds
@@ -45,12 +43,12 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
 
   constructor(ctx: DurableObjectState, env: E, settings: AuditLogSettings, deps: AuditLogDeps) {
     super(ctx, env);
-    const [, tenant, shard] = NAME.exec(ctx.id.name ?? '') ?? [];
-    if (tenant === undefined) throw new Error('an audit log is reached by its name');
+    const name = parseAuditLogObject(ctx.id.name ?? '');
+    if (name === undefined) throw new Error('an audit log is reached by its name');
     this.#settings = settings;
     this.#now = deps.now ?? Date.now;
     this.#log = deps.log;
-    this.#machine = new AuditMachine(sqlOf(ctx.storage), settings, { tenant, shard: Number(shard) });
+    this.#machine = new AuditMachine(sqlOf(ctx.storage), settings, name);
     const sink = deps.sink ?? neonSink(settings.writerUrl, settings.endpoint, settings.sqlTimeoutMs);
     this.#flusher = new Flusher({
       machine: this.#machine,
@@ -192,12 +190,4 @@ export class AuditLogObject<E> extends DurableObject<E> implements AuditLogRpc {
     this.#armed = at;
     void this.ctx.storage.setAlarm(at);
   }
-}
-
-function sqlOf(storage: DurableObjectStorage): Sql {
-  return {
-    exec: <R extends SqlRow>(query: string, ...bindings: SqlValue[]) =>
-      storage.sql.exec(query, ...bindings).toArray() as unknown as R[],
-    transaction: (run) => storage.transactionSync(run),
-  };
 }

@@ -1,6 +1,6 @@
 import { logName } from '../../core/names.ts';
+import type { Sql } from '../storage/sql.ts';
 import type { State } from './schema.ts';
-import type { Sql } from './sql.ts';
 import { leafAt } from './tree.ts';
 
 /** Records of a log, one behind the other, as they go to Postgres in one call. */

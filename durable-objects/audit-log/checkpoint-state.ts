@@ -1,7 +1,7 @@
 import type { SignedCheckpoint } from '../../core/rpc.ts';
+import type { Sql } from '../storage/sql.ts';
 import type { Change } from './ledger.ts';
 import type { State } from './schema.ts';
-import type { Sql } from './sql.ts';
 
 type CheckpointRow = {
   epoch: number;

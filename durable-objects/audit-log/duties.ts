@@ -1,10 +1,10 @@
 import { TILE_WIDTH } from '../../core/tiles.ts';
+import type { Sql } from '../storage/sql.ts';
 import { closeCounters } from './coalesce.ts';
 import { closeOrphans } from './intents.ts';
 import type { Change } from './ledger.ts';
 import type { State } from './schema.ts';
 import type { AuditLogSettings } from './settings.ts';
-import type { Sql } from './sql.ts';
 import { packedLeaves, packLeaves } from './tree.ts';
 
 /** Rows that one turn of a duty handles, so that no alarm keeps requests waiting. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { StorageFault } from '../storage/testing/store.ts';
 import { allLogs, checkEpochs } from './testing/check-epochs.ts';
 import { MINUTE, read } from './testing/entries.ts';
 import { POISON, type SinkCall } from './testing/model-sink.ts';
-import type { StorageFault } from './testing/store.ts';
 import { World } from './testing/world.ts';
 import { STORAGE_WRITES, type Write } from './testing/writes.ts';
 

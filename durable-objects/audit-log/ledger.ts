@@ -2,10 +2,10 @@ import { COSIGNED } from '../../core/checkpoint.ts';
 import { logName } from '../../core/names.ts';
 import { type Place, type RecordMembers, type SealedRecord, seal } from '../../core/record.ts';
 import { TILE_WIDTH } from '../../core/tiles.ts';
+import type { Sql } from '../storage/sql.ts';
 import { countQuiet } from './checkpoint-state.ts';
 import { Rows } from './rows.ts';
 import { type State, saveState } from './schema.ts';
-import type { Sql } from './sql.ts';
 import { packLeaves } from './tree.ts';
 
 /**

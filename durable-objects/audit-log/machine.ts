@@ -9,6 +9,7 @@ import type {
   SignedCheckpoint,
 } from '../../core/rpc.ts';
 import { TILE_WIDTH } from '../../core/tiles.ts';
+import type { Sql } from '../storage/sql.ts';
 import { appendEntries } from './append.ts';
 import { type Batch, readBatch } from './batch.ts';
 import {
@@ -24,7 +25,6 @@ import { appendAgain, beginRecovery, nextStep, type RecoveryStep, takeIn } from 
 import { loadState, type State } from './schema.ts';
 import type { AuditLogSettings } from './settings.ts';
 import type { SinkState, StoredRecord } from './sink.ts';
-import type { Sql } from './sql.ts';
 import { leafAt, packedLeaves, treeSize, treeSource } from './tree.ts';
 
 /** How the object and Postgres stand to each other; see `AuditMachine.compare`. */

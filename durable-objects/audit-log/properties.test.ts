@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { signerKey } from '../../core/note.ts';
 import type { AppendEntry } from '../../core/rpc.ts';
+import type { StorageFault } from '../storage/testing/store.ts';
 import { DAY, intent, MINUTE, outcome, read, refused, SETTINGS } from './testing/entries.ts';
 import { POISON, type SinkCall } from './testing/model-sink.ts';
-import type { StorageFault } from './testing/store.ts';
 import { World } from './testing/world.ts';
 
 /**

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { it } from 'vitest';
 import type { AppendEntry } from '../../core/rpc.ts';
+import type { StorageFault } from '../storage/testing/store.ts';
 import { allLogs, checkEpochs, leafOf, leavesBefore, type Told } from './testing/check-epochs.ts';
 import { DAY, intent, MINUTE, outcome, read } from './testing/entries.ts';
 import type { SinkCall } from './testing/model-sink.ts';
-import type { StorageFault } from './testing/store.ts';
 import { World } from './testing/world.ts';
 
 /** Storage of both sides goes back, in any order, with faults between; in the end the log goes on and is whole. */

@@ -3,12 +3,12 @@ import { rootOf } from '../../core/merkle.ts';
 import { logName, parseLogName } from '../../core/names.ts';
 import { type AuditRecord, beforeFork, leafHash, membersDigest, membersOf } from '../../core/record.ts';
 import { TILE_WIDTH } from '../../core/tiles.ts';
+import type { Sql } from '../storage/sql.ts';
 import { rememberKey } from './append.ts';
 import { learnIntent, moveIntent } from './intents.ts';
 import type { Change } from './ledger.ts';
 import type { State } from './schema.ts';
 import type { SinkState, StoredRecord } from './sink.ts';
-import type { Sql } from './sql.ts';
 import { addLeaf, leafAt, packLeaves, treeSize, treeSource, truncateTree } from './tree.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { SealedRecord } from '../../core/record.ts';
-import type { Sql } from './sql.ts';
+import type { Sql } from '../storage/sql.ts';
 
 /** An idempotency key and its answer. */
 export type KeyRow = {

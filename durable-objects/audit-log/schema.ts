@@ -1,5 +1,5 @@
-import type { Sql } from './sql.ts';
-import { tablesOf } from './tables.ts';
+import type { Sql } from '../storage/sql.ts';
+import { tablesOf } from '../storage/tables.ts';
 
 /**
  * The object's tables. All epochs of a shard are in them, so that recovery after a fork needs no other storage.

@@ -1,6 +1,6 @@
 import { HASH_BYTES, type HashSource } from '../../core/merkle.ts';
 import { hashesOf, joinHashes, TILE_WIDTH, tileRoot, tileSource } from '../../core/tiles.ts';
-import type { Sql } from './sql.ts';
+import type { Sql } from '../storage/sql.ts';
 
 /**
  * A log's Merkle tree in the object's SQLite. Leaf hashes come in as rows of `leaf`, one small write each; as soon as

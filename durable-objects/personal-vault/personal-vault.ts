@@ -1,8 +1,8 @@
 import { DurableObject } from 'cloudflare:workers';
 import { openPersonal, type SealedValue, sealPersonal, type VaultKey } from '../../core/personal.ts';
 import type { Erased, Lookups, PersonalVaultRpc } from '../../core/rpc.ts';
-import { neonSql } from '../audit-log/neon.ts';
-import type { Sql, SqlRow, SqlValue } from '../audit-log/sql.ts';
+import { neonSql } from '../neon-sql.ts';
+import { sqlOf } from '../storage/durable.ts';
 import { Vault, type VaultRow } from './vault.ts';
 
 export interface PersonalVaultSettings {
@@ -30,7 +30,6 @@ const REKEYED_AT_ONCE = 50;
 /** A copy is for auditors and restores: it may wait a moment, so that several go together. */
 const COPY_DELAY_MS = 1000;
 const MAX_PAUSE_MS = 10 * 60_000;
-const SQL_TIMEOUT_MS = 15_000;
 
 /**
  * A shard of the personal values of a tenant. Requests are answered from its storage alone; the copy in Postgres, and the
@@ -60,6 +59,12 @@ export class PersonalVaultObject<E> extends DurableObject<E> implements Personal
     check(values, isLookups);
     await this.#once();
     return this.#vault.find(values);
+  }
+
+  async findAll(values: readonly Lookups[]): Promise<string[][]> {
+    check(values, isLookups);
+    await this.#once();
+    return this.#vault.findAll(values);
   }
 
   async keep(
@@ -138,7 +143,7 @@ export class PersonalVaultObject<E> extends DurableObject<E> implements Personal
     if (tenant === undefined || waiting.rows.length + waiting.erased.length === 0) return true;
     const { writerUrl, endpoint } = this.#settings;
     try {
-      const sql = await neonSql(writerUrl, endpoint, SQL_TIMEOUT_MS);
+      const sql = await neonSql(writerUrl, endpoint);
       const rows = waiting.rows.map(({ token, kid, jwe }) => ({ token, kid, jwe }));
       await sql`select audit.copy_personal(${tenant}, ${JSON.stringify(rows)}::jsonb, ${JSON.stringify(waiting.erased)}::jsonb)`;
     } catch {
@@ -186,12 +191,4 @@ function check<T>(values: readonly T[], holds: (value: T) => boolean): void {
   if (!Array.isArray(values) || values.length > MAX_VALUES || !values.every(holds)) {
     throw new RangeError('not what a vault is asked');
   }
-}
-
-function sqlOf(storage: DurableObjectStorage): Sql {
-  return {
-    exec: <R extends SqlRow>(query: string, ...bindings: SqlValue[]) =>
-      storage.sql.exec(query, ...(bindings as SqlStorageValue[])).toArray() as unknown as R[],
-    transaction: (run) => storage.transactionSync(run),
-  };
 }

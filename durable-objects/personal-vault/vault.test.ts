@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { lookupOf, newToken, vaultKey } from '../../core/personal.ts';
-import { MemoryStore, StorageFailure } from '../audit-log/testing/store.ts';
+import { MemoryStore, StorageFailure } from '../storage/testing/store.ts';
 import { Vault } from './vault.ts';
 
 // Whatever is asked in whatever order, with storage that fails: the vault against a simple model of it.

@@ -1,6 +1,6 @@
 import type { SealedValue } from '../../core/personal.ts';
-import type { Sql } from '../audit-log/sql.ts';
-import { tablesOf } from '../audit-log/tables.ts';
+import type { Sql } from '../storage/sql.ts';
+import { tablesOf } from '../storage/tables.ts';
 
 /**
  * One object's part of a tenant's vault: tokens, and the values that they stand for, encrypted. Pure and synchronous; it
@@ -65,11 +65,11 @@ export class Vault {
    * the oldest, so that a second one does not take the place of the one that records have named so far.
    */
   find(values: readonly (readonly string[])[]): (string | null)[] {
-    return this.#tokens(values).map(([oldest]) => oldest ?? null);
+    return this.findAll(values).map(([oldest]) => oldest ?? null);
   }
 
   /** All tokens of each value, the oldest first. */
-  #tokens(values: readonly (readonly string[])[]): string[][] {
+  findAll(values: readonly (readonly string[])[]): string[][] {
     const all = [...new Set(values.flat())];
     const rows: Pick<VaultRow, 'seq' | 'token' | 'lookup'>[] = [];
     for (let at = 0; at < all.length; at += CHUNK) {
@@ -127,7 +127,7 @@ export class Vault {
    */
   erase(values: readonly (readonly string[])[]): string[] {
     return this.#sql.transaction(() => {
-      const tokens = [...new Set(this.#tokens(values).flat())];
+      const tokens = [...new Set(this.findAll(values).flat())];
       for (const token of tokens) {
         this.#sql.exec('DELETE FROM personal WHERE token = ?', token);
         this.#sql.exec('INSERT INTO erased (token) VALUES (?) ON CONFLICT DO NOTHING', token);

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { isObject } from '../../core/json.ts';
 
 /** One statement; parameters are text, or null. */
 export interface Statement {
@@ -102,10 +103,6 @@ function statement(value: unknown): Statement | undefined {
   if (value.query.includes('\0')) return undefined;
   const params = value.params ?? [];
   return Array.isArray(params) ? { query: value.query, params } : undefined;
-}
-
-function isObject(value: unknown): value is { readonly [name: string]: unknown } {
-  return typeof value === 'object' && value !== null;
 }
 
 function single(header: string | string[] | undefined): string | undefined {

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { PERSONAL_KINDS } from '../../core/personal.ts';
 import { readInfo } from '../../local/stack/info.ts';
 import { fetchTokenOf } from '../../local/stack/tokens.ts';
 import { CommandError, command, type Io } from '../lib/command.ts';
@@ -24,7 +25,7 @@ await command({
     kind: {
       type: 'string',
       value: 'KIND',
-      help: 'user_id, agent_id, run_id, app_id, address or agent; else any id',
+      help: `${PERSONAL_KINDS.join(', ')}; without it any id`,
     },
     apply: { type: 'boolean', help: 'erase it, after a question' },
     yes: { type: 'boolean', help: 'with --apply: ask nothing' },
@@ -40,6 +41,9 @@ await command({
     if (tenant === undefined) throw new CommandError('Say which: --tenant ID.', 2);
     if ((subject === undefined) === (keyId === undefined)) {
       throw new CommandError('Say what: --subject VALUE or --retire-pseudonym-key KEYID.', 2);
+    }
+    if (kind !== undefined && !PERSONAL_KINDS.some((each) => each === kind)) {
+      throw new CommandError(`--kind is one of ${PERSONAL_KINDS.join(', ')}.`, 2);
     }
     const post = await poster(tenant, gateway);
     if (keyId !== undefined) return retire(post, tenant, keyId, { apply, yes }, io);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { AuditUnreadable } from '../../worker/governance/tenant-reader.ts';
+import { AuditUnreadable } from '../../worker/governance/audit-database.ts';
 import { OPERATIONS } from '../../worker/mem0/catalogue/index.ts';
 import { Bench } from './in-process.ts';
 

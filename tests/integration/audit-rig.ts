@@ -9,8 +9,8 @@ import { Flusher } from '../../durable-objects/audit-log/flush.ts';
 import { AuditMachine } from '../../durable-objects/audit-log/machine.ts';
 import { neonSink } from '../../durable-objects/audit-log/neon.ts';
 import { SETTINGS } from '../../durable-objects/audit-log/testing/entries.ts';
-import { MemoryStore } from '../../durable-objects/audit-log/testing/store.ts';
 import { leafAt } from '../../durable-objects/audit-log/tree.ts';
+import { MemoryStore } from '../../durable-objects/storage/testing/store.ts';
 
 /**
  * What becomes of a call. All but `refuse` let it through, `late` after 300 ms and `overdue` after two seconds; then nobody hears of it (`lose`), nobody in time (`slow`, and

@@ -98,9 +98,21 @@ describe('what was erased', () => {
 describe('names', () => {
   it('that there are can be asked for without making any', async () => {
     const personal = isolate();
-    expect(await personal.known('acme', [user('alice')])).toEqual([null]);
+    expect(await personal.known('acme', [user('alice')])).toEqual([[]]);
     const [token] = await personal.tokens('acme', [user('alice')]);
-    expect(await personal.known('acme', [user('bob'), user('alice')])).toEqual([null, token]);
+    expect(await personal.known('acme', [user('bob'), user('alice')])).toEqual([[], [token]]);
+  });
+
+  it('are all that a value has, where an isolate without the newest key gave it a second one', async () => {
+    const [token] = await isolate().tokens('acme', [user('alice')]);
+    const [second] = await isolate([KEYS[1]!]).tokens('acme', [user('alice')]);
+    const personal = isolate();
+    expect(await personal.known('acme', [user('alice')])).toEqual([[token, second]]);
+    expect(await personal.tokens('acme', [user('alice')])).toEqual([token]);
+    expect(await personal.erase('acme', [user('alice')])).toEqual({
+      tokens: [token, second],
+      copies: 'removed',
+    });
   });
 
   it('of old records are as they were', () => {

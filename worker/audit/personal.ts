@@ -25,8 +25,8 @@ export class VaultUnavailable extends Error {
 export interface Personal {
   /** The tokens of the values, in order, and durable. The same value of a tenant has the same token until it is erased. */
   tokens(tenant: string, values: readonly PersonalValue[]): Promise<readonly string[]>;
-  /** The tokens that the values have, in order; `null`: it has none. Makes none. */
-  known(tenant: string, values: readonly PersonalValue[]): Promise<readonly (string | null)[]>;
+  /** All tokens that each of the values has, in order. Makes none. */
+  known(tenant: string, values: readonly PersonalValue[]): Promise<readonly (readonly string[])[]>;
   /** The values of tokens that have one. */
   resolve(tenant: string, tokens: readonly string[]): Promise<ReadonlyMap<string, PersonalValue>>;
   /** Forgets values. */
@@ -127,7 +127,10 @@ export function personalVaults({ object, keys, now = Date.now }: PersonalOptions
       return values.map((value) => tokens.get(keyOf(tenant, value))!);
     },
 
-    known: find,
+    known: (tenant, values) =>
+      forEach(tenant, values, (vault, some) =>
+        ask(vault.findAll(some.map((value) => lookups(tenant, value)))),
+      ),
 
     async resolve(tenant, tokens) {
       const groups = Map.groupBy(new Set(tokens), tokenShard);

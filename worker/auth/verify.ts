@@ -1,4 +1,5 @@
 import { compactVerify } from 'jose';
+import { isObject } from '../../core/json.ts';
 import { parseJson } from '../http/json.ts';
 import {
   actingPartyOf,
@@ -112,8 +113,7 @@ function readPart(part: string): Claims | undefined {
   const bytes = Buffer.from(part, 'base64url');
   if (bytes.toString('base64url') !== part) return undefined;
   const parsed = parseJson(bytes, TOKEN_JSON);
-  const isObject = parsed.ok && typeof parsed.value === 'object' && parsed.value !== null;
-  return isObject && !Array.isArray(parsed.value) ? (parsed.value as Claims) : undefined;
+  return parsed.ok && isObject(parsed.value) ? (parsed.value as Claims) : undefined;
 }
 
 function headerFault(header: Claims, { algorithms, typ }: IssuerConfig): TokenFault | undefined {

@@ -2,8 +2,8 @@ import { auditLogObject, parseLogName } from '../../core/names.ts';
 import type { Place } from '../../core/record.ts';
 import type { AuditLogRpc } from '../../core/rpc.ts';
 import { within } from '../waits.ts';
+import { AuditUnreadable, type Row, tenantReader } from './audit-database.ts';
 import { type AuditQuery, pageStatement } from './audit-query.ts';
-import { AuditUnreadable, type Row, tenantReader } from './tenant-reader.ts';
 
 export interface AuditRow extends Place {
   readonly time: number;

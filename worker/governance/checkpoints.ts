@@ -3,9 +3,8 @@ import type { NoteSignature, VerifierKey } from '../../core/note.ts';
 import { formatSignature } from '../../core/note.ts';
 import type { Place } from '../../core/record.ts';
 import type { AuditLogRpc, InclusionProof, SignedCheckpoint } from '../../core/rpc.ts';
-import { neonSql } from '../../durable-objects/audit-log/neon.ts';
 import { within } from '../waits.ts';
-import { AuditUnreadable, type Row, tenantReader } from './tenant-reader.ts';
+import { AuditUnreadable, auditWriter, type Row, tenantReader } from './audit-database.ts';
 
 /** A log as the tenant is told of it. */
 export interface LogSummary {
@@ -58,11 +57,11 @@ export interface CheckpointsOptions {
 /** Longer than a flush and the calls for a checkpoint take when all is well. */
 const SIGN_TIMEOUT_MS = 20_000;
 const PROOF_TIMEOUT_MS = 5000;
-const SQL_TIMEOUT_MS = 15_000;
 
 export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
   const { readerUrl, writerUrl, endpoint, shards, object } = options;
   const read = tenantReader(readerUrl, endpoint);
+  const write = auditWriter(writerUrl, endpoint);
 
   /** The object of a log of the tenant's that is known to exist, or may. Asking any other would make one. */
   const reach = (tenant: string, log: string, known: boolean): AuditLogRpc | undefined => {
@@ -156,18 +155,13 @@ export function createCheckpoints(options: CheckpointsOptions): Checkpoints {
       return lines.length > 0 ? 'known' : 'new';
     },
 
-    async keepCosignature(log, { size, root, key, seconds, line }) {
-      try {
-        await (await neonSql(
-          writerUrl,
-          endpoint,
-          SQL_TIMEOUT_MS,
-        ))`select audit.store_cosignature(${log}, ${size},
-          decode(${root}, 'hex'), ${key.name}, ${key.hash}, ${seconds}, ${formatSignature(line)})`;
-      } catch {
-        throw new AuditUnreadable();
-      }
-    },
+    keepCosignature: (log, { size, root, key, seconds, line }) =>
+      write(
+        (
+          sql,
+        ) => sql`select audit.store_cosignature(${log}, ${size}, decode(${root}, 'hex'), ${key.name}, ${key.hash},
+          ${seconds}, ${formatSignature(line)})`,
+      ),
   };
 }
 

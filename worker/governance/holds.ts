@@ -1,6 +1,5 @@
-import { neonSql } from '../../durable-objects/audit-log/neon.ts';
+import { auditWriter, tenantReader } from './audit-database.ts';
 import type { HoldAnswer } from './proof-schemas.ts';
-import { AuditUnreadable, tenantReader } from './tenant-reader.ts';
 
 /** Which tenants' records are held: what retention asks before it takes anything out. */
 export interface Holds {
@@ -16,13 +15,12 @@ export interface HoldsOptions {
   readonly endpoint: string | undefined;
 }
 
-const TIMEOUT_MS = 15_000;
-
 const LAST = `select held::text, reason, (extract(epoch from at) * 1000)::bigint::text as at
   from audit.hold order by number desc limit 1`;
 
 export function createHolds({ readerUrl, writerUrl, endpoint }: HoldsOptions): Holds {
   const read = tenantReader(readerUrl, endpoint);
+  const write = auditWriter(writerUrl, endpoint);
   return {
     async last(tenant) {
       const [rows = []] = await read(tenant, [{ text: LAST, values: [] }]);
@@ -34,13 +32,7 @@ export function createHolds({ readerUrl, writerUrl, endpoint }: HoldsOptions): H
         since: new Date(Number(row.at)).toISOString(),
       };
     },
-    async set(tenant, held, reason, requestId) {
-      try {
-        const sql = await neonSql(writerUrl, endpoint, TIMEOUT_MS);
-        await sql`select audit.set_hold(${tenant}, ${held}, ${reason}, ${requestId})`;
-      } catch {
-        throw new AuditUnreadable();
-      }
-    },
+    set: (tenant, held, reason, requestId) =>
+      write((sql) => sql`select audit.set_hold(${tenant}, ${held}, ${reason}, ${requestId})`),
   };
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { KINDS } from './requests.ts';
+import { PERSONAL_KINDS } from '../../core/personal.ts';
 
 const Count = z
   .nullable(z.int().check(z.minimum(0)))
@@ -8,7 +8,7 @@ const Count = z
 export const Erasure = z.strictObject({
   dry_run: z.boolean(),
   subjects: z
-    .array(z.strictObject({ kind: z.enum(KINDS), token: z.string(), records: Count }))
+    .array(z.strictObject({ kind: z.enum(PERSONAL_KINDS), token: z.string(), records: Count }))
     .check(z.describe('The tokens that stand for the value, and how many records name each.')),
   copies: z
     .enum(['removed', 'pending', 'kept'])

@@ -1,12 +1,8 @@
 import * as z from 'zod/mini';
-import { ENTITY_IDS } from '../../core/ids.ts';
-import { CLIENT_KINDS } from '../../core/personal.ts';
+import { PERSONAL_KINDS } from '../../core/personal.ts';
 import { ROLES } from '../../core/record.ts';
 
 /** What the governance API takes: the bodies of the catalogue's rows, which the OpenAPI document shows, too. */
-
-/** What a token of a record can stand for. */
-export const KINDS = [...ENTITY_IDS, ...CLIENT_KINDS] as const;
 
 export const RoleName = z.enum(ROLES).check(z.describe('A role.'));
 
@@ -43,7 +39,7 @@ export const ErasureRequest = z.lazy(() =>
         z.describe('The value that is to become unreadable. It is not recorded.'),
       ),
     kind: z
-      .optional(z.enum(KINDS))
+      .optional(z.enum(PERSONAL_KINDS))
       .check(z.describe('What it is; else it is looked for as the id of a user, agent, run or app.')),
     dry_run: z.boolean().check(z.describe('Whether to say only what would be done.')),
   }),

@@ -1,5 +1,4 @@
-import { neonSql } from '../../durable-objects/audit-log/neon.ts';
-import { AuditUnreadable, tenantReader } from './tenant-reader.ts';
+import { AuditUnreadable, auditWriter, tenantReader } from './audit-database.ts';
 
 /** What the audit database knows of personal values, which it holds as tokens and pseudonyms only. */
 export interface Subjects {
@@ -17,8 +16,6 @@ export interface SubjectsOptions {
   readonly endpoint: string | undefined;
 }
 
-const TIMEOUT_MS = 15_000;
-
 /** A token or pseudonym is in no other text by chance. */
 const NAMING = `select count(*)::text as records from audit.record where strpos(canonical, '"' || $1::text || '"') > 0`;
 
@@ -26,6 +23,7 @@ const RETIRED = 'select key_id from audit.retired_key where key_id = $1::text';
 
 export function createSubjects({ readerUrl, writerUrl, endpoint }: SubjectsOptions): Subjects {
   const read = tenantReader(readerUrl, endpoint);
+  const write = auditWriter(writerUrl, endpoint);
   return {
     async records(tenant, name) {
       try {
@@ -40,13 +38,7 @@ export function createSubjects({ readerUrl, writerUrl, endpoint }: SubjectsOptio
       const [rows = []] = await read(tenant, [{ text: RETIRED, values: [keyId] }]);
       return rows.length > 0;
     },
-    async retire(tenant, keyId, requestId) {
-      try {
-        const sql = await neonSql(writerUrl, endpoint, TIMEOUT_MS);
-        await sql`select audit.retire_key(${tenant}, ${keyId}, ${requestId})`;
-      } catch {
-        throw new AuditUnreadable();
-      }
-    },
+    retire: (tenant, keyId, requestId) =>
+      write((sql) => sql`select audit.retire_key(${tenant}, ${keyId}, ${requestId})`),
   };
 }

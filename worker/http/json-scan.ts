@@ -1,3 +1,5 @@
+import { UNSAFE_NAMES } from '../../core/json.ts';
+
 /** What the scan finds in text that may well be JSON in its grammar. */
 export type ScanFault =
   | 'too_deep'
@@ -26,7 +28,6 @@ export const MEMBERS: ReadonlySet<string> = new Set(
   schema show_expired start_date text threshold timestamp tls top_k user_id value version`.split(/\s+/),
 );
 
-const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 const [QUOTE, COMMA, MINUS, OPEN_LIST, BACKSLASH, CLOSE_LIST, OPEN, CLOSE] = [
   0x22, 0x2c, 0x2d, 0x5b, 0x5c, 0x5d, 0x7b, 0x7d,
 ];
@@ -56,7 +57,7 @@ export function scanJson(
       if (top?.names && top.expectsName) {
         top.name = string;
         top.expectsName = false;
-        if (FORBIDDEN.has(string)) return fault('forbidden_name');
+        if (UNSAFE_NAMES.has(string)) return fault('forbidden_name');
         if (top.names.has(string)) return fault('duplicate_name');
         top.names.add(string);
       } else if (++nodes > limits.nodes) return fault('too_many_values');

@@ -1,17 +1,16 @@
 import type { Json } from '../../core/canonical.ts';
 import { isUuid, type Namespace, restore } from '../../core/ids.ts';
+import { isObject, type JsonObject, objectOf } from '../../core/json.ts';
 import type { AnswerShape } from './catalogue/types.ts';
 import { type CheckedAnswer, INCOMPLETE, MALFORMED, type Reader, UNPROVEN } from './checked.ts';
-import { isObject, type JsonObject, objectOf } from './json.ts';
-import { isMemory, item, type Memory, ownerOf, pick, resultsOf } from './rows.ts';
+import { ENTITY_FIELDS, isMemory, item, type Memory, ownerOf, pick, resultsOf } from './rows.ts';
 import { withoutPrefix } from './unscope-text.ts';
 
 // Answers of the hosted Platform. Each is built from what is known of its shape: nothing is passed on because it was
 // there.
 
 const ADDED_FIELDS = ['id', 'event', 'memory'];
-const ENTITY_FIELDS = ['type', 'total_memories', 'created_at', 'updated_at'];
-const STATUSES: ReadonlySet<unknown> = new Set(['PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED']);
+export const EVENT_STATUSES: ReadonlySet<unknown> = new Set(['PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED']);
 
 /** `{count, next, previous, results}`. The links are only said to be there: where they lead is the gateway's to say. */
 const page: Reader = (space, answer, { fields }) => {
@@ -63,7 +62,7 @@ const accepted: Reader = (space, answer) => {
   if (!isObject(answer)) return MALFORMED;
   const { event_id: eventId, status } = answer;
   const rows = answer.results === undefined ? [] : resultsOf(answer);
-  if (!rows?.every(isMemory) || !STATUSES.has(status)) return MALFORMED;
+  if (!rows?.every(isMemory) || !EVENT_STATUSES.has(status)) return MALFORMED;
   if (eventId !== undefined && !(typeof eventId === 'string' && isUuid(eventId))) return MALFORMED;
   const own = rows.filter((row) => ownerOf(space, row) !== 'foreign');
   return {

@@ -1,4 +1,5 @@
 import { type Namespace, restore } from '../../core/ids.ts';
+import { isObject } from '../../core/json.ts';
 import { PLATFORM_READERS } from './answers-platform.ts';
 import type { AnswerShape, Operation } from './catalogue/types.ts';
 import {
@@ -9,8 +10,7 @@ import {
   type Reader,
   UNPROVEN,
 } from './checked.ts';
-import { isObject } from './json.ts';
-import { isMemory, item, ownerOf, ownersOf, pick, resultsOf } from './rows.ts';
+import { ENTITY_FIELDS, isMemory, item, ownerOf, ownersOf, pick, resultsOf } from './rows.ts';
 
 const ADDED_FIELDS = ['id', 'memory', 'event', 'previous_memory', 'actor_id', 'role'];
 const HISTORY_FIELDS = [
@@ -25,8 +25,6 @@ const HISTORY_FIELDS = [
   'actor_id',
   'role',
 ];
-
-const ENTITY_FIELDS = ['type', 'total_memories', 'created_at', 'updated_at'];
 
 /**
  * Checks Mem0's answer by its operation's owner rule, restores the tenant's ids and keeps only known fields.

@@ -1,6 +1,6 @@
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, type EntityIdKind, parseId } from '../../core/ids.ts';
-import { isObject, type JsonObject, objectOf, TEXT_CONTROL } from './json.ts';
+import { isObject, type JsonObject, objectOf, TEXT_CONTROL } from '../../core/json.ts';
 import { shadowsField } from './metadata.ts';
 import { type Checked, fault } from './reasons.ts';
 

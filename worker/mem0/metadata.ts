@@ -1,5 +1,5 @@
 import type { Json } from '../../core/canonical.ts';
-import { isObject, type JsonObject, objectOf, TEXT_CONTROL } from './json.ts';
+import { isObject, type JsonObject, objectOf, TEXT_CONTROL, UNSAFE_NAMES } from '../../core/json.ts';
 import { type Checked, fault, type Reason } from './reasons.ts';
 
 /**
@@ -38,9 +38,6 @@ export function shadowsField(key: string): boolean {
 const MAX_DEPTH = 8;
 const MAX_VALUES = 1000;
 const MAX_KEY_LENGTH = 128;
-
-/** Names that reach an object's prototype in some readers of JSON. */
-const UNSAFE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
  * The metadata of a memory, rebuilt. A shadowing key is refused at the top level only, where it shadows.
@@ -103,6 +100,6 @@ function copyObject(object: object, depth: number, budget: { values: number }): 
 }
 
 function isKey(key: string): boolean {
-  if (key === '' || key.length > MAX_KEY_LENGTH || UNSAFE_KEYS.has(key)) return false;
+  if (key === '' || key.length > MAX_KEY_LENGTH || UNSAFE_NAMES.has(key)) return false;
   return key.isWellFormed() && !/\p{Cc}/u.test(key);
 }

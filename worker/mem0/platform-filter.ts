@@ -1,6 +1,6 @@
 import { ENTITY_IDS, type EntityIdKind, isUuid, parseId } from '../../core/ids.ts';
+import { isObject } from '../../core/json.ts';
 import { type Budget, type Condition, MAX_NODES, memberOf, parseCondition } from './filters.ts';
-import { isObject } from './json.ts';
 import { type Checked, fault } from './reasons.ts';
 
 export type TimeOperator = 'eq' | 'gt' | 'gte' | 'lt' | 'lte';

@@ -1,9 +1,12 @@
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, isUuid, type Namespace, restore } from '../../core/ids.ts';
-import { isObject, type JsonObject, objectOf } from './json.ts';
+import { isObject, type JsonObject, objectOf } from '../../core/json.ts';
 import { camelCase } from './metadata.ts';
 
 /** What Mem0 may say of a memory, beside its ids; anything else is left out. */
+/** Of a user, agent, run or app beside its name. */
+export const ENTITY_FIELDS = ['type', 'total_memories', 'created_at', 'updated_at'];
+
 const ITEM_FIELDS = [
   'id',
   'memory',

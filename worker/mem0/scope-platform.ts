@@ -1,8 +1,8 @@
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, type EntityIdKind, type Namespace, namespaced } from '../../core/ids.ts';
+import { type JsonObject, objectOf } from '../../core/json.ts';
 import type { Condition } from './filters.ts';
 import { conditionValue } from './filters.ts';
-import { type JsonObject, objectOf } from './json.ts';
 import { type FilterNode, idNodes } from './platform-filter.ts';
 import type { ValidRequest } from './validate.ts';
 

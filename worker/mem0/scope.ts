@@ -1,10 +1,10 @@
 import type { Json } from '../../core/canonical.ts';
 import { ENTITY_IDS, type Namespace, namespaced } from '../../core/ids.ts';
+import { type JsonObject, objectOf } from '../../core/json.ts';
 import type { PersonalValue } from '../../core/personal.ts';
 import { operationById } from './catalogue/index.ts';
 import type { Dialect, Operation } from './catalogue/types.ts';
 import { rebuildFilter } from './filters.ts';
-import { type JsonObject, objectOf } from './json.ts';
 import { idNodes, isBound } from './platform-filter.ts';
 import { platformFilter, withOwners } from './scope-platform.ts';
 import type { UpstreamCall } from './upstream.ts';

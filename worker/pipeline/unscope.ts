@@ -1,12 +1,12 @@
 import type { Json } from '../../core/canonical.ts';
 import type { Namespace } from '../../core/ids.ts';
+import { isObject, type JsonObject } from '../../core/json.ts';
 import type { OwnedKind } from '../../core/rpc.ts';
 import { checkAnswer } from '../mem0/answers.ts';
 import { translationOf } from '../mem0/bridge/index.ts';
 import { linked } from '../mem0/bridge/pages.ts';
 import type { Operation } from '../mem0/catalogue/types.ts';
 import type { AnswerFault, CheckedAnswer } from '../mem0/checked.ts';
-import { isObject, type JsonObject } from '../mem0/json.ts';
 import { unproven } from '../mem0/prove.ts';
 import type { UpstreamAnswer } from '../mem0/upstream.ts';
 import type { Owners } from '../owners.ts';

@@ -1,8 +1,8 @@
+import type { JsonObject } from '../../core/json.ts';
 import { parseLogName } from '../../core/names.ts';
 import type { Role } from '../../core/record.ts';
 import type { Principal } from '../auth/principal.ts';
 import type { Operation } from '../mem0/catalogue/types.ts';
-import type { JsonObject } from '../mem0/json.ts';
 import { REASONS } from '../mem0/reasons.ts';
 import { Problem } from '../problem.ts';
 import { buildInput, type PolicyInput } from './facts.ts';

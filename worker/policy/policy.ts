@@ -1,4 +1,5 @@
 import type { Json } from '../../core/canonical.ts';
+import { isObject } from '../../core/json.ts';
 import { type Evaluate, evaluatorOf } from '../../core/opa.ts';
 
 export interface PolicyDecision {
@@ -61,10 +62,6 @@ function read(results: unknown, digest: string): PolicyDecision {
   const { allow, reasons, obligations } = result;
   if (typeof allow !== 'boolean' || !isReasons(reasons) || !isObject(obligations)) return unreadable(digest);
   return { allow, reasons, obligations: obligations as PolicyDecision['obligations'], digest };
-}
-
-function isObject(value: unknown): value is { readonly [name: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isReasons(value: unknown): value is string[] {

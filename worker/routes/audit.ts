@@ -1,17 +1,16 @@
 import { ocsfEvent } from '../../core/ocsf.ts';
-import type { PersonalValue } from '../../core/personal.ts';
+import { PERSONAL_KINDS, type PersonalValue } from '../../core/personal.ts';
 import type { AuditRecord, Place } from '../../core/record.ts';
-import { type Personal, type PseudonymKey, pseudonymOf, VaultUnavailable } from '../audit/personal.ts';
+import { type Personal, type PseudonymKey, pseudonymOf } from '../audit/personal.ts';
 import { type Format, readAuditQuery } from '../governance/audit-query.ts';
 import type { ArchivedRecord, AuditReader, AuditRow, FoundRecord } from '../governance/audit-reader.ts';
-import { KINDS } from '../governance/requests.ts';
 import type { AuditEventsAnswer, AuditPageAnswer, StoredRecordAnswer } from '../governance/schemas.ts';
 import type { Subjects } from '../governance/subjects.ts';
-import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import { REASONS } from '../mem0/reasons.ts';
 import { invalid } from '../mem0/understand.ts';
 import type { Governed, GovernedHandler } from '../pipeline/govern.ts';
 import { Problem } from '../problem.ts';
+import { readable } from './readable.ts';
 
 interface AuditRoutes {
   readonly reader: AuditReader;
@@ -73,8 +72,8 @@ async function namesOf(
   id: string | undefined,
 ): Promise<readonly string[]> {
   if (id === undefined) return [];
-  const values = KINDS.map((kind) => ({ kind, value: id }));
-  const tokens = (await personal.known(tenant, values)).filter((token) => token !== null);
+  const values = PERSONAL_KINDS.map((kind) => ({ kind, value: id }));
+  const tokens = (await personal.known(tenant, values)).flat();
   const key = pseudonyms && !(await subjects.retired(tenant, pseudonyms.id)) ? pseudonyms : undefined;
   return [...tokens, ...(key ? values.map((value) => pseudonymOf(key, tenant, value)) : [])];
 }
@@ -154,16 +153,4 @@ function storedRecord(found: FoundRecord): { body: StoredRecordAnswer; touched: 
 /** The same for a record that is not there, not the caller's, and of another tenant's log. */
 export function missing(reason: string): Problem {
   return new Problem('not_found', { reason, decision: 'deny' });
-}
-
-async function readable<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof VaultUnavailable) {
-      throw new Problem('vault_unavailable', { reason: 'vault_unavailable' });
-    }
-    if (!(error instanceof AuditUnreadable)) throw error;
-    throw new Problem('audit_unreadable', { reason: 'audit_unreadable' });
-  }
 }

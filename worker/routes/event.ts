@@ -1,13 +1,13 @@
 import type { Json } from '../../core/canonical.ts';
+import { isObject } from '../../core/json.ts';
+import { EVENT_STATUSES } from '../mem0/answers-platform.ts';
 import { upstreamProblem } from '../mem0/failures.ts';
-import { isObject } from '../mem0/json.ts';
 import { unproven } from '../mem0/prove.ts';
 import { isMemory, ownerOf } from '../mem0/rows.ts';
 import type { Owners } from '../owners.ts';
 import type { Governed, GovernedHandler } from '../pipeline/govern.ts';
 import { Problem } from '../problem.ts';
 
-const STATUSES: ReadonlySet<unknown> = new Set(['PENDING', 'RUNNING', 'SUCCEEDED', 'FAILED']);
 const KINDS: ReadonlySet<unknown> = new Set(['ADD', 'UPDATE', 'DELETE', 'NONE']);
 
 /**
@@ -58,7 +58,7 @@ async function askPlatform(
   const problem = upstreamProblem(answer, home.space, false);
   if (problem) throw problem;
   const event = answer.ok ? answer.json : undefined;
-  if (!isObject(event) || event.id !== id || !STATUSES.has(event.status)) {
+  if (!isObject(event) || event.id !== id || !EVENT_STATUSES.has(event.status)) {
     throw new Problem('upstream_unreadable', { reason: 'answer_malformed' });
   }
   const rows = Array.isArray(event.results) ? (event.results as Json[]) : [];

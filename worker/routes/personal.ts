@@ -1,19 +1,12 @@
 import { ENTITY_IDS } from '../../core/ids.ts';
 import type { PersonalValue } from '../../core/personal.ts';
 import type { Erased } from '../../core/rpc.ts';
-import {
-  CACHE_MS,
-  type Personal,
-  type PseudonymKey,
-  pseudonymOf,
-  VaultUnavailable,
-} from '../audit/personal.ts';
+import { CACHE_MS, type Personal, type PseudonymKey, pseudonymOf } from '../audit/personal.ts';
 import type { ErasureAnswer, RetiredKeyAnswer } from '../governance/personal-schemas.ts';
 import { ErasureRequest, RetiredKeyRequest } from '../governance/requests.ts';
 import type { Subjects } from '../governance/subjects.ts';
-import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import type { GovernedHandler } from '../pipeline/govern.ts';
-import { Problem } from '../problem.ts';
+import { readable } from './readable.ts';
 
 interface PersonalRoutes {
   readonly personal: Personal;
@@ -34,10 +27,10 @@ export function eraseSubject({ personal, subjects, pseudonyms }: PersonalRoutes)
   return async ({ principal: { tenant }, request, transport, begin }) => {
     const { value, kind, dry_run: dryRun } = ErasureRequest.parse(request.body);
     const values = (kind === undefined ? ENTITY_IDS : [kind]).map((each) => ({ kind: each, value }));
-    const found = await reachable(() => personal.known(tenant, values));
-    const known = values.flatMap((each, at) => (found[at] === null ? [] : [{ ...each, token: found[at]! }]));
+    const found = await readable(() => personal.known(tenant, values));
+    const known = values.flatMap((each, at) => found[at]!.map((token) => ({ ...each, token })));
     if (!dryRun) await begin(known.map(({ token }) => token));
-    const erased = dryRun ? undefined : await reachable(() => eraseEach(tenant, values));
+    const erased = dryRun ? undefined : await readable(() => eraseEach(tenant, values));
     const named = erased?.named ?? known;
     const body: ErasureAnswer = {
       dry_run: dryRun,
@@ -103,21 +96,8 @@ export function retireKey({ subjects, pseudonyms }: Omit<PersonalRoutes, 'person
     const { key } = RetiredKeyRequest.parse(request.body);
     const touched = [`pseudonym-key:${key}`];
     await begin(touched);
-    await reachable(() => subjects.retire(tenant, key, transport.requestId));
+    await readable(() => subjects.retire(tenant, key, transport.requestId));
     const body: RetiredKeyAnswer = { key, configured: pseudonyms?.id === key };
     return { body, touched };
   };
-}
-
-/** @throws Problem */
-async function reachable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (error instanceof VaultUnavailable) {
-      throw new Problem('vault_unavailable', { reason: 'vault_unavailable' });
-    }
-    if (!(error instanceof AuditUnreadable)) throw error;
-    throw new Problem('audit_unreadable', { reason: 'audit_unreadable' });
-  }
 }

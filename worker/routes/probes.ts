@@ -1,7 +1,7 @@
 import { auditLogObject, STRANGERS } from '../../core/names.ts';
-import type { AuditLogRpc } from '../../core/rpc.ts';
-import { neonSql } from '../../durable-objects/audit-log/neon.ts';
+import { neonSql } from '../../durable-objects/neon-sql.ts';
 import type { Config } from '../config.ts';
+import { objectsOf } from '../objects.ts';
 import type { Parts } from '../pipeline/stage.ts';
 import type { Probe } from './health.ts';
 
@@ -10,6 +10,7 @@ const PROBE_MS = 2500;
 /** What `/ready` looks at. Postgres is not on the request path: without it the logs fill, and requests go on. */
 export function probes(parts: Parts, env: Env): readonly Probe[] {
   const { config, verifier } = parts;
+  const auditLog = objectsOf(env, 'AUDIT_LOG');
   return [
     {
       part: 'identity',
@@ -20,8 +21,7 @@ export function probes(parts: Parts, env: Env): readonly Probe[] {
       part: 'audit_log',
       needed: true,
       look: async () => {
-        const object = env.AUDIT_LOG.getByName(auditLogObject(STRANGERS, 0)) as unknown as AuditLogRpc;
-        const { forked, failures } = await object.status();
+        const { forked, failures } = await auditLog(auditLogObject(STRANGERS, 0)).status();
         if (forked) return 'down';
         return failures > 0 ? 'degraded' : 'ok';
       },
@@ -53,9 +53,5 @@ export function probes(parts: Parts, env: Env): readonly Probe[] {
 
 /** Creates the audit tables of the months ahead. */
 export async function ensurePartitions(config: Config): Promise<void> {
-  await (await neonSql(
-    config.AUDIT_WRITER_URL,
-    config.AUDIT_SQL_ENDPOINT,
-    15_000,
-  ))`select audit.ensure_partitions()`;
+  await (await neonSql(config.AUDIT_WRITER_URL, config.AUDIT_SQL_ENDPOINT))`select audit.ensure_partitions()`;
 }

@@ -1,5 +1,6 @@
 import { parseLogName } from '../../core/names.ts';
 import type { SignedCheckpoint } from '../../core/rpc.ts';
+import { AuditUnreadable } from '../governance/audit-database.ts';
 import type { AuditReader } from '../governance/audit-reader.ts';
 import type { Checkpoints } from '../governance/checkpoints.ts';
 import type {
@@ -8,12 +9,11 @@ import type {
   LogsAnswer,
   ReceiptAnswer,
 } from '../governance/proof-schemas.ts';
-import { AuditUnreadable } from '../governance/tenant-reader.ts';
 import { REASONS } from '../mem0/reasons.ts';
 import { invalid } from '../mem0/understand.ts';
 import type { Governed, GovernedHandler } from '../pipeline/govern.ts';
-import { Problem } from '../problem.ts';
 import { findOwn, findPlace, missing } from './audit.ts';
+import { readable } from './readable.ts';
 
 interface ProofRoutes {
   readonly reader: AuditReader;
@@ -88,11 +88,6 @@ function answerOf({ size, root, note, signedMs }: SignedCheckpoint): ReceiptAnsw
   return { size, root, note, signed_at: new Date(signedMs).toISOString() };
 }
 
-async function provable<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof AuditUnreadable)) throw error;
-    throw new Problem('proof_unavailable', { reason: 'proof_unavailable' });
-  }
+function provable<T>(run: () => Promise<T>): Promise<T> {
+  return readable(run, 'proof_unavailable');
 }

@@ -4,8 +4,8 @@ import { Frontier, rootOf, sameHash } from '../../../core/merkle.ts';
 import { parseNote } from '../../../core/note.ts';
 import { type AuditRecord, leafHash, type RecordMembers } from '../../../core/record.ts';
 import { TILE_WIDTH } from '../../../core/tiles.ts';
+import type { Sql } from '../../storage/sql.ts';
 import { AuditMachine } from '../machine.ts';
-import type { Sql } from '../sql.ts';
 import { leafAt, packedLeaves, treeSize, treeSource } from '../tree.ts';
 import type { World } from './world.ts';
 

@@ -1,6 +1,7 @@
 import type { SignerKey } from '../../../core/note.ts';
 import type { Place } from '../../../core/record.ts';
 import type { AppendAnswer, AppendEntry, CheckpointAnswer, SignedCheckpoint } from '../../../core/rpc.ts';
+import { MemoryStore, StorageFailure } from '../../storage/testing/store.ts';
 import { Checkpointer } from '../checkpoints.ts';
 import { Flusher } from '../flush.ts';
 import { AuditMachine } from '../machine.ts';
@@ -8,7 +9,6 @@ import type { AuditLogSettings } from '../settings.ts';
 import { checkLog } from './check-log.ts';
 import { SETTINGS, START, TENANT } from './entries.ts';
 import { ModelSink } from './model-sink.ts';
-import { MemoryStore, StorageFailure } from './store.ts';
 
 /** What was sent, and what the caller was told of it. */
 export interface Sent {

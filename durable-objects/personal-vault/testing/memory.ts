@@ -1,5 +1,5 @@
 import type { PersonalVaultRpc } from '../../../core/rpc.ts';
-import { MemoryStore } from '../../audit-log/testing/store.ts';
+import { MemoryStore } from '../../storage/testing/store.ts';
 import { Vault } from '../vault.ts';
 
 /** Vaults in memory, one for each name, that can be out of reach. */
@@ -25,6 +25,7 @@ export class MemoryVaults {
     };
     return {
       find: (values) => call('find', (vault) => vault.find(values)),
+      findAll: (values) => call('findAll', (vault) => vault.findAll(values)),
       keep: (tenant, values) =>
         call('keep', (vault) => {
           const lost = this.lose;

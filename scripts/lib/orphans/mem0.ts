@@ -1,3 +1,4 @@
+import { isObject } from '../../../core/json.ts';
 import { ConfigError, LOOPBACK_HOST, transportProblems } from '../../../worker/config.ts';
 import { SETTINGS } from '../../../worker/settings.ts';
 import { readTenants, type Silo } from '../../../worker/tenants.ts';
@@ -126,8 +127,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is { readonly [name: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

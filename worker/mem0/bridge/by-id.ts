@@ -1,5 +1,5 @@
 import type { Json } from '../../../core/canonical.ts';
-import { isObject } from '../json.ts';
+import { isObject } from '../../../core/json.ts';
 import type { ValidRequest } from '../validate.ts';
 import { as } from './memories.ts';
 import type { Translation } from './types.ts';

@@ -1,6 +1,6 @@
 import type { Json } from '../../../core/canonical.ts';
+import { isObject, type JsonObject } from '../../../core/json.ts';
 import { OSS_ENTITIES } from '../catalogue/oss.ts';
-import { isObject, type JsonObject } from '../json.ts';
 import { linkTo, pageOf } from './pages.ts';
 import type { Translation } from './types.ts';
 

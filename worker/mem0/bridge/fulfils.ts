@@ -1,5 +1,5 @@
+import { isObject } from '../../../core/json.ts';
 import type { Condition } from '../filters.ts';
-import { isObject } from '../json.ts';
 import type { FilterNode, Moment, TimeOperator } from '../platform-filter.ts';
 
 /** A memory as its client knows it, as far as a filter looks at it. */

@@ -1,7 +1,7 @@
 import type { Json } from '../../../core/canonical.ts';
+import { isObject, type JsonObject, objectOf } from '../../../core/json.ts';
 import { Problem } from '../../problem.ts';
 import { operationById } from '../catalogue/index.ts';
-import { isObject, type JsonObject, objectOf } from '../json.ts';
 import { type FilterNode, idNodes } from '../platform-filter.ts';
 import type { ValidRequest } from '../validate.ts';
 import { type FilterRow, fulfils } from './fulfils.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { TEXT_CONTROL } from '../json.ts';
+import { TEXT_CONTROL } from '../../../core/json.ts';
 import type { Reason } from '../reasons.ts';
 
 // Each body is built once, when it is first needed, and its members with it: all of them together were a fifth of the start.

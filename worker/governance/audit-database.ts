@@ -1,4 +1,4 @@
-import { neonSql } from '../../durable-objects/audit-log/neon.ts';
+import { neonSql } from '../../durable-objects/neon-sql.ts';
 
 /** The database, or a log, could not be asked. Holds nothing of what it said. */
 export class AuditUnreadable extends Error {
@@ -25,14 +25,13 @@ export type TenantReader = (
   statements: readonly Statement[],
 ) => Promise<readonly (readonly Row[])[]>;
 
-const TIMEOUT_MS = 15_000;
 /** The database gives up before we do, so that nothing runs on for nobody. */
 const STATEMENT_TIMEOUT_MS = 12_000;
 
 export function tenantReader(url: string, endpoint: string | undefined): TenantReader {
   return async (tenant, statements) => {
     try {
-      const sql = await neonSql(url, endpoint, TIMEOUT_MS);
+      const sql = await neonSql(url, endpoint);
       const [, ...results] = await sql.transaction(
         [
           sql`select set_config('audit.tenant', ${tenant}, true), set_config('statement_timeout', ${String(STATEMENT_TIMEOUT_MS)}, true)`,
@@ -41,6 +40,21 @@ export function tenantReader(url: string, endpoint: string | undefined): TenantR
         { isolationLevel: 'RepeatableRead', readOnly: true },
       );
       return results as unknown as readonly (readonly Row[])[];
+    } catch {
+      throw new AuditUnreadable();
+    }
+  };
+}
+
+type Sql = Awaited<ReturnType<typeof neonSql>>;
+
+/** Runs a call of one of the writer's functions, which takes what it writes for whatever tenant it is told. @throws AuditUnreadable */
+export type AuditWriter = (call: (sql: Sql) => PromiseLike<unknown>) => Promise<void>;
+
+export function auditWriter(url: string, endpoint: string | undefined): AuditWriter {
+  return async (call) => {
+    try {
+      await call(await neonSql(url, endpoint));
     } catch {
       throw new AuditUnreadable();
     }

@@ -1,4 +1,4 @@
-import type { Json } from '../../core/canonical.ts';
+import type { Json } from './canonical.ts';
 
 export type JsonObject = { readonly [member: string]: Json | undefined };
 
@@ -11,6 +11,9 @@ export function isObject(value: unknown): value is { readonly [member: string]: 
 export function objectOf(entries: Iterable<readonly [string, Json]>): JsonObject {
   return Object.fromEntries(entries) as JsonObject;
 }
+
+/** Names that reach an object's prototype in some readers of JSON. */
+export const UNSAFE_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** Every control character except the line breaks and tabs that text is made of. */
 export const TEXT_CONTROL = /[^\P{Cc}\n\r\t]/u;
