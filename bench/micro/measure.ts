@@ -1,4 +1,4 @@
-import { percentile } from '../stats.ts';
+import { median, percentile } from '../stats.ts';
 import type { MicroLine } from './types.ts';
 
 /** What is measured: once set up, called again and again. */
@@ -8,14 +8,32 @@ export interface Micro {
   readonly run: (n: number) => unknown;
   /** How many of what the name says a call does. */
   readonly per?: number;
-  /** No more calls than this, warm-up included: there are no more inputs. */
+  /** No more calls than this, warm-up included, and no second pass: there are no more inputs. */
   readonly most?: number;
 }
 
-const WARM_MS = 150;
-const MEASURE_MS = 400;
+const WARM_MS = 100;
+const MEASURE_MS = 200;
 /** A sample is at least so long, in milliseconds: reading the clock takes about 40 ns. */
 const SAMPLE_MS = 0.004;
+
+/** A busy neighbour slows everything for seconds: what is measured several times is so with all others in between. */
+const PASSES = 5;
+
+/** Each in every pass; its figures are the medians over passes. */
+export async function measureAll(micros: readonly Micro[]): Promise<MicroLine[]> {
+  const taken = micros.map((): MicroLine[] => []);
+  for (let pass = 0; pass < PASSES; pass++) {
+    for (const [at, micro] of micros.entries()) {
+      if (pass === 0 || micro.most === undefined) taken[at]!.push(await measure(micro));
+    }
+  }
+  return micros.map(({ name }, at) => ({
+    name,
+    p50Us: median(taken[at]!.map(({ p50Us }) => p50Us)),
+    p99Us: median(taken[at]!.map(({ p99Us }) => p99Us)),
+  }));
+}
 
 /** Samples of single calls; of several in a row where one is too short to be timed. Promises are awaited one by one. */
 export async function measure({
