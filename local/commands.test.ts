@@ -195,7 +195,10 @@ test('kill -9 of the start leaves nothing, and the next one takes over; --json p
   expect(await allGone(first.info)).toBe(true);
   expect(await ended('token', '--role', 'admin')).toMatchObject({ code: 1, out: '' });
   const second = await started('--json');
-  expect(JSON.parse(second.output.out)).toMatchObject({ gateway: second.info.gateway!.url });
+  expect(JSON.parse(second.output.out)).toMatchObject({
+    gateway: second.info.gateway!.url,
+    warning: expect.stringContaining('older than edited.rego'),
+  });
   second.child.kill('SIGTERM');
   expect(await second.exit).toBe(0);
   expect(second.output.err).toBe('');

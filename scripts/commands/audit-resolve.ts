@@ -19,7 +19,9 @@ await command({
   async run({ tenant }, [token], io) {
     if (tenant === undefined) throw new CommandError('Say which: --tenant ID.', 2);
     if (token === undefined) throw new CommandError('Say which token.', 2);
-    const keys = SETTINGS.AUDIT_VAULT_KEYS.schema.safeParse(process.env.AUDIT_VAULT_KEYS ?? '');
+    const given = process.env.AUDIT_VAULT_KEYS ?? '';
+    if (given === '') throw new CommandError('Set AUDIT_VAULT_KEYS to the vault keys of the gateway.', 2);
+    const keys = SETTINGS.AUDIT_VAULT_KEYS.schema.safeParse(given);
     if (!keys.success) throw new CommandError('AUDIT_VAULT_KEYS holds no keys of a vault.', 2);
     const [row] = await withTenant(await readerUrl(ROOT), 'audit-resolve', String(tenant), (reader) =>
       reader.read<{ token: string; jwe: string }>(COPIES, [[token]]),

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseLogName } from '../../core/names.ts';
+import { parseLogName, STRANGERS } from '../../core/names.ts';
 import { parseVerifierKey, type VerifierKey } from '../../core/note.ts';
 import { readInfo } from '../../local/stack/info.ts';
 import { fetchTokenOf } from '../../local/stack/tokens.ts';
@@ -77,7 +77,14 @@ await command({
         ...(values['bundled-keys'] === true ? (await Promise.all(files.map(bundledKeys))).flat() : []),
       ];
       const whose = tenant ?? (await tenantOf(files[0]!));
-      const gateway = url === undefined ? undefined : askGateway(url, await tokenFor(whose));
+      if (url !== undefined && whose === STRANGERS) {
+        const instead = 'give --anchor, or the key of a witness';
+        throw new CommandError(
+          `A gateway tells nobody of ${STRANGERS}, because no token is of it: ${instead}.`,
+          2,
+        );
+      }
+      const gateway = url === undefined ? undefined : askGateway(url, await tokenFor(whose), whose);
       const trusted = given.length > 0 || gateway === undefined ? given : await gateway.keys();
       const anchors = await Promise.all(
         (anchor ?? []).map(async (file) => {
@@ -86,7 +93,7 @@ await command({
           throw new CommandError(`${file} is of ${head.log}, which is no log of ${whose}.`, 2);
         }),
       );
-      const heads = [...anchors, ...((await gateway?.heads(whose, trusted)) ?? [])];
+      const heads = [...anchors, ...((await gateway?.heads(trusted)) ?? [])];
       const options = { keys: trusted, heads, gateway, signal: stop.signal, progress: teller(io) };
       const report =
         tenant === undefined
@@ -178,11 +185,17 @@ async function* sectionsOf(file: string): AsyncGenerator<readonly Section[], voi
 /** The sections before the first log. */
 async function beginning(file: string): Promise<Section[]> {
   const found: Section[] = [];
-  for await (const batch of sectionsOf(file)) {
-    for (const section of batch) {
-      if (section.kind === 'log' || section.kind === 'end') return found;
-      found.push(section);
+  try {
+    for await (const batch of sectionsOf(file)) {
+      for (const section of batch) {
+        if (section.kind === 'log' || section.kind === 'end') return found;
+        found.push(section);
+      }
     }
+  } catch (error) {
+    throw error instanceof Unreadable
+      ? new CommandError(`${file} cannot be read: ${error.message}.`, 2)
+      : error;
   }
   return found;
 }

@@ -23,6 +23,7 @@ await command({
     ...CONFIG_OPTION,
     url: { type: 'string', help: "the gateway's address; else its custom domain in wrangler.toml" },
     yes: { type: 'boolean', default: false, help: 'do not ask before changing anything' },
+    'dry-run': { type: 'boolean', default: false, help: 'look at everything, build, and change nothing' },
     'accept-unknown': { type: 'boolean', default: false, help: 'go on with what the doctor cannot find out' },
   },
   async run(values, _positionals, io) {
@@ -33,7 +34,7 @@ await command({
     const stopped = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort());
     const owner = await ownerUrl();
-    const { previous, migrations } = await deploy({
+    const { deployed, previous, migrations } = await deploy({
       env: deployment.env,
       wrangler,
       examine: () => examine(given, { policies: POLICIES, wrangler }),
@@ -43,11 +44,13 @@ await command({
       smoke: () => smoke(base),
       confirm: confirmed,
       yes: values.yes === true,
+      dryRun: values['dry-run'] === true,
       acceptUnknown: values['accept-unknown'] === true,
       note: io.note,
       signal: stopped.signal,
     });
-    if (io.json) io.out(JSON.stringify({ deployed: true, previous: previous ?? null, migrations }));
+    if (io.json) io.out(JSON.stringify({ deployed, previous: previous ?? null, migrations }));
+    else if (!deployed) io.out('Nothing was changed: without --dry-run this would be deployed.');
     else for (const line of ['', `Deployed: ${base}`, ...goingBack(deployment.env, previous)]) io.out(line);
     return 0;
   },

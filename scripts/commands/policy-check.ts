@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommandError, command } from '../lib/command.ts';
 import { findOpa } from '../lib/opa.ts';
-import { buildPolicy, digestsText } from '../lib/policy-build.ts';
+import { buildPolicy, checkPolicy, digestsText, regoSources } from '../lib/policy-build.ts';
 import { differences } from '../lib/policy-compare.ts';
-import { sourceDigests } from '../lib/policy-freshness.ts';
 import { run } from '../lib/run.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -36,14 +35,7 @@ const STEPS: readonly Step[] = [
   {
     name: 'strict, against the input schema',
     remedy: 'Mend what OPA says.',
-    look: async (opa) => {
-      const args = ['check', '--strict', '--schema', 'policies/schemas/input.json'];
-      return failure(
-        await run(opa, [...args, '--capabilities', 'policies/capabilities.json', ...(await rego())], {
-          cwd: root,
-        }),
-      );
-    },
+    look: (opa) => checkPolicy(root, opa),
   },
   {
     name: `tests, coverage of at least ${MIN_COVERAGE} %`,
@@ -70,7 +62,7 @@ const STEPS: readonly Step[] = [
   {
     name: `the module decides as OPA does, on ${COMPARED} inputs`,
     remedy: 'Look at the input that is shown: the compiler or the runtime changes a meaning.',
-    look: async (opa) => differences(root, opa, await rego(), COMPARED),
+    look: async (opa) => differences(root, opa, await regoSources(root), COMPARED),
   },
 ];
 
@@ -91,12 +83,6 @@ function thinlyCovered(report: string): string {
       return `${path}: ${Math.floor(coverage)} % is covered; no test reaches line ${rows}`;
     })
     .join('\n');
-}
-
-/** The Rego sources that are compiled, by their paths below the root. */
-async function rego(): Promise<string[]> {
-  const paths = Object.keys(await sourceDigests(policies));
-  return paths.filter((path) => path.endsWith('.rego')).map((path) => `policies/${path}`);
 }
 
 function failure({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }): string {

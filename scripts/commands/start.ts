@@ -33,10 +33,11 @@ await command({
       log: io.note,
       signal: stopped.signal,
     });
-    if (io.json) io.out(JSON.stringify(addresses(stack.info)));
+    const warning = await policyWarning();
+    if (io.json)
+      io.out(JSON.stringify({ ...addresses(stack.info), ...(warning === undefined ? {} : { warning }) }));
     else for (const line of describe(stack.info)) io.out(line);
-    const stale = await policyWarning();
-    if (stale !== undefined) io.note(stale);
+    if (warning !== undefined) io.note(warning);
     io.note(`Ready in ${((Date.now() - begin) / 1000).toFixed(1)} s. Ctrl-C stops everything.`);
 
     const crash = await Promise.race([stack.crashed, aborted(stopped.signal)]);

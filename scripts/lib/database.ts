@@ -23,7 +23,9 @@ export async function withClient<T>(
   try {
     await client.connect();
   } catch (error) {
-    throw new CommandError(`The database cannot be reached: ${(error as Error).message}`);
+    // Where a name has several addresses, the error of all of them has no message of its own.
+    const { message, code } = error as NodeJS.ErrnoException;
+    throw new CommandError(`The database cannot be reached: ${message || code}.`);
   }
   try {
     return await use(client);
@@ -147,6 +149,11 @@ async function* batches<R>(ask: Ask, cursor: string, text: string, values: reado
 function checkTenant(tenant: string): void {
   if (TENANT_ID.test(tenant) || tenant === STRANGERS) return;
   throw new CommandError(`--tenant is a tenant id, or ${STRANGERS}.`, 2);
+}
+
+/** Said where nothing at all was recorded of a tenant, which a name that was mistyped looks like. */
+export function noLog(tenant: string): string {
+  return `The database holds no log of ${tenant}: check the name, unless this tenant has never sent a request.`;
 }
 
 /**

@@ -98,9 +98,9 @@ async function verdictOf(tour: AuditTour): Promise<Report['verdict']> {
 }
 
 async function verified({ gateway, token, tenant, readerUrl, signal }: AuditTour): Promise<Report> {
-  const asked = askGateway(gateway, token);
+  const asked = askGateway(gateway, token, tenant);
   const keys = await asked.keys();
-  const heads = await asked.heads(tenant, keys);
+  const heads = await asked.heads(keys);
   return withSnapshot(readerUrl, 'demo', tenant, (reader) => {
     const source = { name: 'the database', current: true, sections: () => storedSections(reader) };
     return verify({ sources: [source], keys, heads, gateway: asked, signal });

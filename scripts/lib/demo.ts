@@ -59,6 +59,8 @@ interface Sent {
   readonly headers?: { readonly [name: string]: string };
 }
 
+/** How long a demo that is broken off may take to delete its memory. */
+const FORGET_MS = 5000;
 /** More than the limit of an actor, so that some are refused. */
 const FLOOD = 120;
 const FLOOD_AT_ONCE = 8;
@@ -66,7 +68,7 @@ const RECORDS_WITHIN_MS = 15_000;
 
 /**
  * Walks through a running gateway, in plain words: what is allowed, what is refused, the records of both, and
- * what becomes of somebody who alters one. It leaves nothing behind but those records.
+ * what becomes of somebody who alters one. It leaves nothing behind but those records, also when it is broken off.
  * @throws CommandError when an answer is not the one that a sound gateway gives.
  */
 export async function walk(options: DemoOptions): Promise<DemoResult> {
@@ -79,7 +81,10 @@ export async function walk(options: DemoOptions): Promise<DemoResult> {
     say(words);
   };
 
-  const send = async ({ who: [role, tenant], method, path, body, headers }: Sent): Promise<Answer> => {
+  const send = async (
+    { who: [role, tenant], method, path, body, headers }: Sent,
+    signal = options.signal,
+  ): Promise<Answer> => {
     const response = await fetch(`${options.gateway}${path}`, {
       method,
       headers: {
@@ -88,7 +93,7 @@ export async function walk(options: DemoOptions): Promise<DemoResult> {
         ...headers,
       },
       ...(body ? { body: JSON.stringify(body) } : {}),
-      signal: options.signal,
+      signal,
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, json: parsed(text) };
@@ -113,54 +118,14 @@ export async function walk(options: DemoOptions): Promise<DemoResult> {
     );
   };
 
-  heading('1. A memory is added and found again', 'An agent of acme that may write, then one that may read.');
-  const added = await step('add', 200, {
-    who: ['agent-writer', 'acme'],
-    method: 'POST',
-    path: '/memories',
-    body: {
-      messages: [{ role: 'user', content: 'I drink green tea every morning.' }],
-      user_id: user,
-      infer: false,
-    },
-  });
-  const search = { query: 'what does she drink every morning', filters: { user_id: user } };
-  const found = await step('search', 200, {
-    ...{ who: ['agent-reader', 'acme'] as const, method: 'POST', path: '/search', body: search },
-  });
-  if (!found.text.includes('green tea')) throw new CommandError('The memory was not found again.');
-
-  heading('2. A write is denied', 'The reader may not add. Why is in the record, and not in the answer.');
-  await step('denied write', 403, {
-    who: ['agent-reader', 'acme'],
-    method: 'POST',
-    path: '/memories',
-    body: { messages: [{ role: 'user', content: 'I drink coffee.' }], user_id: user },
-  });
-
-  heading('3. Another tenant tries', 'globex’s administrator asks for the same user in every way there is.');
-  const theirs = ['admin', 'globex'] as const;
-  const empty = await step('foreign search', 200, {
-    ...{ who: theirs, method: 'POST', path: '/search', body: search },
-  });
-  if (empty.json?.results?.length !== 0) throw new CommandError('Another tenant found a memory.');
-  const id = String(added.json?.results?.[0]?.id);
-  await step('foreign read', 404, { who: theirs, method: 'GET', path: `/memories/${id}` });
-  await step('wildcard delete', 400, { who: theirs, method: 'DELETE', path: '/memories?user_id=*' });
-  await step('claimed tenant', 403, {
-    ...{ who: theirs, method: 'GET', path: `/memories?user_id=${user}` },
-    headers: { 'X-Tenant-Id': 'acme' },
-  });
-
-  heading('4. Too many requests', `globex’s reader asks ${FLOOD} times; its limit is 100 in any minute.`);
-  await flood();
-
-  heading(
-    '5. It is deleted',
-    'acme’s administrator deletes: first the intent is recorded, then Mem0 is asked.',
-  );
-  const path = `/memories?user_id=${user}`;
-  await step('delete', 200, { who: ['admin', 'acme'], method: 'DELETE', path });
+  const deletion = { who: ['admin', 'acme'], method: 'DELETE', path: `/memories?user_id=${user}` } as const;
+  let deleted = false;
+  try {
+    await requests();
+    deleted = true;
+  } finally {
+    if (!deleted) await forget();
+  }
 
   heading('6. What the auditors see', 'The record of each request above, each with the reason for its end.');
   const records = await recordsOf(steps.flatMap(({ record }) => record ?? []));
@@ -177,6 +142,68 @@ export async function walk(options: DemoOptions): Promise<DemoResult> {
   });
   say('');
   return { steps, records, audit };
+
+  async function requests(): Promise<void> {
+    heading(
+      '1. A memory is added and found again',
+      'An agent of acme that may write, then one that may read.',
+    );
+    const added = await step('add', 200, {
+      who: ['agent-writer', 'acme'],
+      method: 'POST',
+      path: '/memories',
+      body: {
+        messages: [{ role: 'user', content: 'I drink green tea every morning.' }],
+        user_id: user,
+        infer: false,
+      },
+    });
+    const search = { query: 'what does she drink every morning', filters: { user_id: user } };
+    const found = await step('search', 200, {
+      ...{ who: ['agent-reader', 'acme'] as const, method: 'POST', path: '/search', body: search },
+    });
+    if (!found.text.includes('green tea')) throw new CommandError('The memory was not found again.');
+
+    heading('2. A write is denied', 'The reader may not add. Why is in the record, and not in the answer.');
+    await step('denied write', 403, {
+      who: ['agent-reader', 'acme'],
+      method: 'POST',
+      path: '/memories',
+      body: { messages: [{ role: 'user', content: 'I drink coffee.' }], user_id: user },
+    });
+
+    heading(
+      '3. Another tenant tries',
+      'globex’s administrator asks for the same user in every way there is.',
+    );
+    const theirs = ['admin', 'globex'] as const;
+    const empty = await step('foreign search', 200, {
+      ...{ who: theirs, method: 'POST', path: '/search', body: search },
+    });
+    if (empty.json?.results?.length !== 0) throw new CommandError('Another tenant found a memory.');
+    const id = String(added.json?.results?.[0]?.id);
+    await step('foreign read', 404, { who: theirs, method: 'GET', path: `/memories/${id}` });
+    await step('wildcard delete', 400, { who: theirs, method: 'DELETE', path: '/memories?user_id=*' });
+    await step('claimed tenant', 403, {
+      ...{ who: theirs, method: 'GET', path: `/memories?user_id=${user}` },
+      headers: { 'X-Tenant-Id': 'acme' },
+    });
+
+    heading('4. Too many requests', `globex’s reader asks ${FLOOD} times; its limit is 100 in any minute.`);
+    await flood();
+
+    heading(
+      '5. It is deleted',
+      'acme’s administrator deletes: first the intent is recorded, then Mem0 is asked.',
+    );
+    await step('delete', 200, deletion);
+  }
+
+  /** Whatever ended the walk, Mem0 keeps nothing of it. */
+  async function forget(): Promise<void> {
+    const answer = await send(deletion, AbortSignal.timeout(FORGET_MS)).catch(() => undefined);
+    if (answer?.status !== 200) say(`What was added is still there: acme’s ${user}.`);
+  }
 
   async function flood(): Promise<void> {
     const who = ['agent-reader', 'globex'] as const;

@@ -2,7 +2,7 @@ import { parseLogName } from '../../core/names.ts';
 import { ocsfEvent } from '../../core/ocsf.ts';
 import type { AuditRecord } from '../../core/record.ts';
 import { CommandError } from './command.ts';
-import type { TenantReader } from './database.ts';
+import { noLog, type TenantReader } from './database.ts';
 
 export const FORMATS = ['native', 'ocsf'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -60,7 +60,7 @@ const RECORDS = `select index::text, bytes, leaf from (
 /**
  * The tenant's records as JSON lines, log by log in their order, up to where each log ended when this began. Holds a
  * batch at a time. Counts into `exported` on the way; its final numbers are there when the lines are.
- * @throws CommandError when a log is named that the tenant does not have.
+ * @throws CommandError when a log is named that the tenant does not have, or it has none.
  */
 export async function* exportLines(
   reader: TenantReader,
@@ -71,7 +71,9 @@ export async function* exportLines(
     throw new CommandError('--log is not a log of this tenant.', 2);
   }
   const heads = await reader.read<{ log: string; head: string; archived: string }>(HEADS, [only ?? null]);
-  if (only !== undefined && heads.length === 0) throw new CommandError('The database holds no such log.');
+  if (heads.length === 0) {
+    throw new CommandError(only === undefined ? noLog(reader.tenant) : 'The database holds no such log.');
+  }
   const whole = from === undefined && to === undefined;
   for (const { log, head, archived } of heads) {
     let found = 0;

@@ -21,6 +21,27 @@ const FLAGS = [
   ...NOT_COMPILED.flatMap((pattern) => ['--ignore', pattern]),
 ];
 
+/**
+ * Strictly, and against the schema of what the gateway passes: a member that is misspelt is undefined, and the rule that reads
+ * it would never hold.
+ */
+const CHECK = [
+  ...['check', '--strict', '--schema', 'policies/schemas/input.json'],
+  ...['--capabilities', 'policies/capabilities.json'],
+];
+
+/** What OPA says against the Rego sources below `root`; empty when it says nothing. */
+export async function checkPolicy(root: string, opa: string): Promise<string> {
+  const { code, stdout, stderr } = await run(opa, [...CHECK, ...(await regoSources(root))], { cwd: root });
+  return code === 0 ? '' : (stdout + stderr).trim() || `exit code ${code}`;
+}
+
+/** The Rego sources that are compiled, by their paths below `root`. */
+export async function regoSources(root: string): Promise<string[]> {
+  const paths = Object.keys(await sourceDigests(join(root, 'policies')));
+  return paths.filter((path) => path.endsWith('.rego')).map((path) => `policies/${path}`);
+}
+
 export interface BuiltPolicy {
   readonly module: Buffer;
   readonly digests: PolicyDigests;

@@ -230,6 +230,16 @@ describe('npm run audit:export', () => {
     ]);
   });
 
+  it('says of a tenant that has no log that there is none, and leaves no file', async () => {
+    const out = join(dir, 'nothing.jsonl');
+    const given = ['--tenant', 'acmee', '--out', out];
+    const { code, stderr } = await runCommand('audit-export', given, { env: env() });
+    expect([code, stderr]).toEqual([
+      ...[1, expect.stringMatching(/^The database holds no log of acmee: check the name.*\n$/)],
+    ]);
+    await expect(stat(out)).rejects.toThrow('ENOENT');
+  });
+
   it('says nothing of a password that does not fit', async () => {
     const url = new URL(made.url('audit_reader'));
     url.password = 'topsecret';

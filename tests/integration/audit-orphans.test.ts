@@ -85,6 +85,8 @@ async function orphanOf(requestId: string): Promise<Judged | undefined> {
 
 describe('npm run audit:orphans', () => {
   it('says that there is none', async () => {
+    await rig.call('GET', '/governance/v1/whoami', admin);
+    await rig.recorded((records) => records.length > 0);
     const ran = await runCommand('audit-orphans', ['--tenant', 'acme'], { env: env() });
     expect(ran).toEqual({ code: 0, stdout: 'Of every change it is known what became of it.\n', stderr: '' });
   });
@@ -164,6 +166,7 @@ describe('npm run audit:orphans', () => {
       { AUDIT_READER_URL: 'postgresql://x:secret@127.0.0.1:9/audit' },
       'cannot be reached',
     ],
+    [['--tenant', 'acmee'], {}, 'The database holds no log of acmee: check the name'],
     [['--tenant', 'acme'], { ORPHAN_AFTER_MS: 'soon' }, 'ORPHAN_AFTER_MS is not good.'],
     [['--tenant', 'acme', '--env', 'nowhere'], {}, 'config/tenants.nowhere.json cannot be read.'],
   ])('ends with 2 where it cannot check: %j %j', async (args, more, said) => {

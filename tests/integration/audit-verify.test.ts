@@ -68,6 +68,13 @@ describe('the log of a running gateway', () => {
     expect(report.intents).toEqual([]);
   });
 
+  it('is good by a token that grants other tenants, too', async () => {
+    const both = await rig.token(['acme', 'globex'], 'auditor', 'audrey');
+    const args = ['--tenant', 'acme', '--gateway', rig.url];
+    const ran = await runCommand('audit-verify', args, { env: { ...env, AUDIT_TOKEN: both } });
+    expect([ran.code, ran.stderr]).toEqual([0, '']);
+  });
+
   it('says what it did not hold it against, and exits 2', async () => {
     const { code, stdout } = await runCommand('audit-verify', ['--tenant', 'acme', '--key', vkey], { env });
     expect(code).toBe(2);
@@ -165,6 +172,11 @@ describe('what cannot be checked', () => {
     ['no file', ['--bundle', '/nowhere/at/all', '--key', 'KEY'], '/nowhere/at/all cannot be read (ENOENT).'],
     ['no gateway', ['--tenant', 'acme', '--gateway', 'http://127.0.0.1:9'], 'The gateway did not answer'],
     [
+      'who has no token',
+      ['--tenant', '~strangers', '--gateway', 'https://example.com'],
+      'A gateway tells nobody of ~strangers',
+    ],
+    [
       'a gateway without TLS',
       ['--tenant', 'acme', '--gateway', 'http://example.com'],
       '--gateway is an https URL',
@@ -179,6 +191,13 @@ describe('what cannot be checked', () => {
     const { code, stderr } = await runCommand('audit-verify', given, { env });
     expect(code).toBe(2);
     expect(stderr).toContain(words);
+  });
+
+  it('of a damaged bundle is told by its name, before anything is read of it', async () => {
+    const damaged = file('damaged.bundle');
+    await writeFile(damaged, 'mem0-governance-bundle/1 acme 0\nkeys none\n');
+    const { code, stderr } = await runCommand('audit-verify', ['--bundle', damaged, '--key', vkey], { env });
+    expect([code, stderr]).toEqual([2, `${damaged} cannot be read: line 2: not a number.\n`]);
   });
 
   it('with a token that may not read is told', async () => {

@@ -23,15 +23,19 @@ beforeAll(async () => {
   rig = await startRig({ mem0, env });
   said = [];
   begin = Date.now();
-  result = await walk({
+  result = await walkSaying((line) => said.push(line), AbortSignal.timeout(60_000));
+});
+
+const walkSaying = (say: (line: string) => void, signal: AbortSignal) =>
+  walk({
     gateway: rig.url,
     token: (role, tenant) => rig.token(tenant, role),
     audit: { readerUrl: rig.database.url('audit_reader'), superuserUrl: rig.database.url('postgres') },
-    say: (line) => said.push(line),
-    paint: (_style, text) => text,
-    signal: AbortSignal.timeout(60_000),
+    ...{ say, paint: (_style, text) => text, signal },
   });
-});
+
+const memoriesOf = async (user: string) =>
+  (await rig.call('GET', `/memories?user_id=${user}`, await rig.token('acme', 'admin'))).json;
 
 afterAll(async () => {
   await rig?.stop();
@@ -86,8 +90,26 @@ it('checks a proof, alters a row, finds it by its place, and puts it back', asyn
 
 it('leaves no memory behind', async () => {
   const [user] = /alice-[0-9a-f]{8}/.exec(said.join('\n'))!;
-  const token = await rig.token('acme', 'admin');
-  expect((await rig.call('GET', `/memories?user_id=${user}`, token)).json).toEqual({ results: [] });
+  expect(await memoriesOf(user)).toEqual({ results: [] });
+});
+
+it('that is broken off leaves none either', async () => {
+  const stop = new AbortController();
+  let user = '';
+  let kept: { readonly results: readonly unknown[] } | undefined;
+  const look = async () => {
+    kept = await memoriesOf(user);
+    stop.abort();
+  };
+  let looking: Promise<void> | undefined;
+  const say = (line: string) => {
+    user ||= /alice-[0-9a-f]{8}/.exec(line)?.[0] ?? '';
+    if (line.startsWith('3.')) looking = look();
+  };
+  await expect(walkSaying(say, stop.signal)).rejects.toThrow();
+  await looking;
+  expect(kept!.results).toHaveLength(1);
+  expect(await memoriesOf(user)).toEqual({ results: [] });
 });
 
 it('is in colours on a terminal only, and only when they are wanted', () => {

@@ -71,6 +71,7 @@ const run = (over: Partial<DeployParts> = {}) =>
     confirm: async () => false,
     yes: true,
     acceptUnknown: false,
+    dryRun: false,
     note: (line) => lines.push(line),
     signal: stopped.signal,
     ...over,
@@ -94,12 +95,22 @@ const LOOKED = ['deploy --dry-run', 'deployments list --json'];
 
 describe('a deploy', () => {
   it('goes step by step, and names the version to go back to', async () => {
-    expect(await run()).toEqual({ previous: 'current', migrations: migrationNames() });
+    expect(await run()).toEqual({ deployed: true, previous: 'current', migrations: migrationNames() });
     expect(await calls()).toEqual([...LOOKED, 'deploy']);
     const steps = lines.filter((line) => line.startsWith('\n['));
     expect(steps.map((line) => line.slice(1, 6))).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((n) => `[${n}/8]`));
     // A second one finds the schema as it is.
-    expect(await run()).toEqual({ previous: 'current', migrations: [] });
+    expect(await run()).toEqual({ deployed: true, previous: 'current', migrations: [] });
+  });
+
+  it('tried dry looks at everything, builds, says what it would apply, and changes nothing', async () => {
+    const confirm = async () => expect.unreachable();
+    expect(await run({ dryRun: true, yes: false, confirm })).toEqual({
+      ...{ deployed: false, previous: 'current', migrations: migrationNames() },
+    });
+    expect(await calls()).toEqual(LOOKED);
+    expect(lines.at(-1)).toContain(`migrations to apply: ${migrationNames().join(', ')}`);
+    expect(await applied()).toBe(0);
   });
 
   it("gives wrangler neither the owner's connection string nor a file of secrets", async () => {
@@ -115,7 +126,7 @@ describe('a deploy', () => {
 
   it('knows that a first one has nothing to go back to', async () => {
     await wrangler.answer({ 'deployments list': { code: 1, stderr: 'does not exist [code: 10007]' } });
-    expect(await run()).toEqual({ migrations: migrationNames() });
+    expect(await run()).toEqual({ deployed: true, migrations: migrationNames() });
   });
 
   it('stops at a failed check, before anything is changed', async () => {

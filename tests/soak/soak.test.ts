@@ -187,9 +187,9 @@ it(`tells nobody of a record that is not there, for ${MINUTES} min with seed ${S
 
 /** What an auditor finds: the whole log, held against what the gateway's objects know. */
 async function verified(tenant: string): Promise<readonly [string, readonly Fault[]]> {
-  const gateway = askGateway(rig.url, await rig.token(tenant, 'auditor', 'audrey'));
+  const gateway = askGateway(rig.url, await rig.token(tenant, 'auditor', 'audrey'), tenant);
   const keys = await gateway.keys();
-  const heads = await gateway.heads(tenant, keys);
+  const heads = await gateway.heads(keys);
   return withSnapshot(rig.database.url('audit_reader'), 'soak', tenant, async (reader) => {
     const source = { name: 'the database', current: true, sections: () => storedSections(reader) };
     const { verdict, faults } = await verify({ sources: [source], keys, heads, gateway });

@@ -19,14 +19,19 @@ export interface DeployParts {
   /** Change things without asking. */
   readonly yes: boolean;
   readonly acceptUnknown: boolean;
+  /** Look, build, and stop before anything is changed. */
+  readonly dryRun: boolean;
   readonly note: (line: string) => void;
   /** Aborted: stop before the next step. */
   readonly signal: AbortSignal;
 }
 
 export interface Deployed {
+  /** False: it was a dry run. */
+  readonly deployed: boolean;
   /** The version that served before; absent: there was none. */
   readonly previous?: string;
+  /** What was applied; of a dry run, what would be. */
   readonly migrations: readonly string[];
 }
 
@@ -42,7 +47,7 @@ export async function deploy(parts: DeployParts): Promise<Deployed> {
   let steps = 0;
   const step = async <T>(name: string, run: () => Promise<T>): Promise<T> => {
     if (signal.aborted) throw new CommandError(`Stopped before step ${steps + 1}, ${name}. ${state}`);
-    note(`\n[${++steps}/8] ${name}`);
+    note(`\n[${++steps}/${parts.dryRun ? 3 : 8}] ${name}`);
     try {
       return await run();
     } catch (error) {
@@ -67,8 +72,14 @@ export async function deploy(parts: DeployParts): Promise<Deployed> {
   await step('build the Worker', () => must(['deploy', '--dry-run'], 'The build'));
   const previous = await step('find the version that serves now', () => serving(wrangler));
   note(previous === undefined ? '    none: this is the first' : `    ${previous}`);
+  const before = previous === undefined ? {} : { previous };
+  const toApply = `    migrations to apply: ${pending.join(', ') || 'none'}`;
+  if (parts.dryRun) {
+    note(toApply);
+    return { deployed: false, ...before, migrations: pending };
+  }
   await step('ask', async () => {
-    note(`    migrations to apply: ${pending.join(', ') || 'none'}`);
+    note(toApply);
     const question = `Migrate the audit database and deploy to ${env}?`;
     if (!parts.yes && !(await parts.confirm(question, 'add `--yes` to deploy'))) {
       throw new CommandError('Not confirmed.');
@@ -101,7 +112,7 @@ export async function deploy(parts: DeployParts): Promise<Deployed> {
     if (wrong.length > 0)
       throw new CommandError(`The deployed gateway is not as it should be: ${wrong.join('; ')}.`);
   });
-  return { ...(previous === undefined ? {} : { previous }), migrations };
+  return { deployed: true, ...before, migrations };
 }
 
 async function collect(

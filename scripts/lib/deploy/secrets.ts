@@ -51,7 +51,9 @@ export function parseSecrets(text: string, { secrets }: Deployment): Secrets {
     : parseDotenv(text);
   const strangers = strangersIn(values, secrets);
   if (strangers.length > 0) {
-    throw new CommandError(`No secret of the gateway: ${strangers.join(', ')}. Nothing was set.`);
+    throw new CommandError(
+      `No secret of the gateway: ${strangers.join(', ')}. Its secrets are ${secrets.join(', ')}. Nothing was set.`,
+    );
   }
   if (!Object.values(values).every((value) => typeof value === 'string')) {
     throw new CommandError('A value is no text. Nothing was set.');

@@ -1,5 +1,6 @@
 import type { AuditRecord } from '../../../core/record.ts';
-import type { TenantReader } from '../database.ts';
+import { CommandError } from '../command.ts';
+import { noLog, type TenantReader } from '../database.ts';
 import { type Orphan, oldestFirst, orphansOf } from './orphans.ts';
 
 export interface FindOptions {
@@ -34,14 +35,17 @@ const OF_REQUESTS = `select canonical from audit.record
   where tenant = current_setting('audit.tenant') and request_id = any ($1)
     and phase in ('intent', 'outcome', 'correction') order by log, index`;
 
+const LOGS = `select from audit.log_head where tenant = current_setting('audit.tenant') limit 1`;
+
 const QUARANTINED = `select convert_from(bytes, 'UTF8') as canonical from audit.quarantined
   where tenant = current_setting('audit.tenant') order by log, index`;
 
-/** The tenant's orphans, oldest first. @throws CommandError when the connection is gone. */
+/** The tenant's orphans, oldest first. @throws CommandError when it has no log, or the connection is gone. */
 export async function findOrphans(
   reader: TenantReader,
   { since, now, orphanAfterMs, pageRows = PAGE_ROWS }: FindOptions,
 ): Promise<Orphan[]> {
+  if ((await reader.read(LOGS)).length === 0) throw new CommandError(noLog(reader.tenant));
   // Records that Postgres keeps as bytes have no columns to ask for. They are few.
   const kept = (await reader.read<{ canonical: string }>(QUARANTINED)).map(parse);
   const byId = Map.groupBy(kept, ({ request_id }) => request_id);

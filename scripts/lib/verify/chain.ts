@@ -1,18 +1,23 @@
 import { sameHash } from '../../../core/merkle.ts';
 import type { Fault } from './sections.ts';
 import type { Segment } from './segment.ts';
-import type { LogReport } from './verify.ts';
+import type { Doubt, LogReport } from './verify.ts';
 
-/** Parts of one log follow each other without a gap, and each begins with the tree that the one before ends with. */
-export function joints(parts: readonly Segment[]): Fault[] {
+/**
+ * Parts of one log follow each other without a gap, and each begins with the tree that the one before ends with. Two that
+ * overlap are whoever's who gave them: of neither it is known how it goes on.
+ */
+export function joints(parts: readonly Segment[]): { readonly faults: Fault[]; readonly doubts: Doubt[] } {
   const faults: Fault[] = [];
-  for (const [i, { log, start, startFrontier }] of parts.entries()) {
+  const doubts: Doubt[] = [];
+  for (const [i, { log, start, end, startFrontier }] of parts.entries()) {
     const before = parts[i - 1];
     if (before === undefined) continue;
     if (before.end < start) {
       faults.push({ log, index: before.end, last: start - 1, what: 'records between two parts are missing' });
     } else if (before.end > start) {
-      faults.push({ log, index: start, what: 'two parts of the log overlap' });
+      const twice = `${log} from ${start} to ${Math.min(end, before.end)} was given twice: give each part once`;
+      doubts.push({ kind: 'part', what: twice });
     } else if (before.tree !== undefined) {
       const own = before.tree.hashes;
       const same =
@@ -20,7 +25,7 @@ export function joints(parts: readonly Segment[]): Fault[] {
       if (!same) faults.push({ log, index: start, what: 'it does not go on from the part before it' });
     }
   }
-  return faults;
+  return { faults, doubts };
 }
 
 /** A log's first record names the epoch that was closed before it, so what holds the one holds the other. */

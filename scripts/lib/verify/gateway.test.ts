@@ -26,7 +26,7 @@ async function headsOf(listed: readonly string[], answers: { readonly [log: stri
   });
   await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const heads = await askGateway(`http://127.0.0.1:${port}`, 'token').heads('acme', KEYS);
+  const heads = await askGateway(`http://127.0.0.1:${port}`, 'token', 'acme').heads(KEYS);
   return heads.map(({ log }) => log);
 }
 

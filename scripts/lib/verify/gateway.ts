@@ -13,23 +13,24 @@ export interface Gateway {
   /** The keys that it says checkpoints are verified with. @throws CommandError */
   keys(): Promise<readonly VerifierKey[]>;
   /** A checkpoint signed now of each log that it knows; of a closed one where it can be had. @throws CommandError */
-  heads(tenant: string, keys: readonly VerifierKey[]): Promise<readonly Head[]>;
+  heads(keys: readonly VerifierKey[]): Promise<readonly Head[]>;
   /** Whether a head begins with the tree `from`, by a proof of the gateway's. @throws CommandError */
   goesOn(from: { readonly size: number; readonly root: Uint8Array }, head: Head): Promise<boolean>;
 }
 
 /**
  * @param url the gateway's, with https or on this machine.
- * @param token an access token with `audit_read`.
+ * @param token an access token with `audit_read` in `tenant`, whatever other tenants it grants.
  * @throws CommandError for a URL over which a token cannot be sent.
  */
-export function askGateway(url: string, token: string): Gateway {
+export function askGateway(url: string, token: string, tenant: string): Gateway {
   const origin = gatewayOrigin(url);
+  const headers = { authorization: `Bearer ${token}`, 'x-tenant-id': tenant };
   const get = async (path: string): Promise<{ status: number; json: unknown }> => {
     const where = `${origin}${path}`;
     try {
       const response = await fetch(where, {
-        headers: { authorization: `Bearer ${token}` },
+        headers,
         redirect: 'error',
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
@@ -60,7 +61,7 @@ export function askGateway(url: string, token: string): Gateway {
       return keys as VerifierKey[];
     },
 
-    async heads(tenant, keys) {
+    async heads(keys) {
       const { logs } = (await must('/governance/v1/audit/logs')) as {
         readonly logs: readonly { readonly log: string }[];
       };

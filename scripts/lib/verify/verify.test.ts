@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../../../core/record.ts';
-import { bundleOf, SIGNER, sectionsOf, signedLog } from '../../../tests/fakes/signed-log.ts';
+import { SIGNER, sectionsOf, signedLog } from '../../../tests/fakes/signed-log.ts';
 import {
   check,
   EVERY,
@@ -17,7 +17,6 @@ import {
   withTexts,
 } from '../../../tests/fakes/verified.ts';
 import { CommandError } from '../command.ts';
-import { readBundle } from './bundle.ts';
 import type { Gateway } from './gateway.ts';
 import { NO_LOG, ONLY_NAMED } from './held.ts';
 import { reportLines } from './report.ts';
@@ -160,62 +159,6 @@ describe('epochs', () => {
     expect(first).toEqual({
       ...{ log: 'acme~0~2', index: 0, what: 'the epoch does not begin by naming the one before' },
     });
-  });
-});
-
-describe('a bundle', () => {
-  const source = (text: string): Source => ({
-    ...{ name: 'the file', current: false },
-    async *sections() {
-      async function* chunks() {
-        yield Buffer.from(text);
-      }
-      yield* readBundle(chunks());
-    },
-  });
-
-  it('is verified by itself, and any character of it that is changed is found', async () => {
-    const text = await bundleOf('acme', [GOOD, OTHER]);
-    const heads = [headOf(GOOD), headOf(OTHER)];
-    expect((await verify({ sources: [source(text)], keys: KEYS, heads })).verdict).toBe('good');
-    const keys = text.indexOf('keys');
-    const afterKeys = text.indexOf('log ');
-    await fc.assert(
-      fc.asyncProperty(
-        fc.nat({ max: text.length - 1 }),
-        fc.constantFrom('A', '0', '9', ' ', '\n'),
-        async (at, put) => {
-          // The keys that a bundle brings are nobody's evidence.
-          fc.pre(text[at] !== put && (at < keys || at >= afterKeys));
-          const changed = text.slice(0, at) + put + text.slice(at + 1);
-          const { verdict } = await verify({ sources: [source(changed)], keys: KEYS, heads });
-          expect(verdict, `${at} ${JSON.stringify(put)}`).not.toBe('good');
-        },
-      ),
-      { numRuns: 1500 },
-    );
-  });
-
-  it('that ends before the head says that only the gateway can tell', async () => {
-    const text = await bundleOf('acme', [GOOD]);
-    const longer = signedLog({ log: LOG, records: 50, every: EVERY });
-    const options = { sources: [source(text)], keys: KEYS, heads: [headOf(longer)] };
-    expect((await verify(options)).unchecked[0]?.what).toContain('only --gateway can say');
-    const gateway = {
-      keys: async () => KEYS,
-      heads: async () => [],
-      goesOn: async ({ size }: { size: number }) => size === RECORDS,
-    };
-    expect((await verify({ ...options, gateway })).verdict).toBe('good');
-    const no = { ...gateway, goesOn: async () => false };
-    expect((await verify({ ...options, gateway: no })).verdict).toBe('tampering');
-  });
-
-  it('cut in the middle is checked as far as it goes, and is not whole', async () => {
-    const text = await bundleOf('acme', [GOOD]);
-    const report = await verify({ sources: [source(text.slice(0, text.length / 2))], keys: KEYS, heads: [] });
-    expect(report).toMatchObject({ verdict: 'unchecked', first: null });
-    expect(report.unchecked[0]?.what).toContain('the file ends too early');
   });
 });
 

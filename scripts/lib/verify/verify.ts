@@ -79,7 +79,9 @@ export async function verify(options: VerifyOptions): Promise<Report> {
   const faults: Fault[] = [];
   const reports: LogReport[] = [];
   for (const [log, parts] of logs) {
-    faults.push(...parts.flatMap((part) => part.faults), ...joints(parts));
+    const joined = joints(parts);
+    faults.push(...parts.flatMap((part) => part.faults), ...joined.faults);
+    unchecked.push(...joined.doubts);
     const report = reportOf(log, parts);
     if (report.start > 0) {
       const what = `${log} below ${report.start} is not here: give its archives with --bundle`;
