@@ -95,6 +95,73 @@ describe('a closed epoch', () => {
   });
 });
 
+describe('close_log', () => {
+  const close = async (client: pg.Client, log: string, end: number | null) =>
+    (await client.query('select audit.close_log($1, $2) as closed', [log, end])).rows[0].closed;
+
+  it('ends a log where it ends, and again; what comes late is refused', async () => {
+    const tenant = newTenant();
+    const log = `${tenant}~0~1`;
+    const rows = records(log, 0, 3);
+    await append(writer, log, 0, rows.slice(0, 2));
+    expect([await close(writer, log, 2), await close(writer, log, 2)]).toEqual([true, true]);
+    expect(await refusal(append(writer, log, 2, rows.slice(2)))).toMatchObject({ code: 'AL004' });
+    expect(await refusal(quarantine(log, 2, Buffer.from('x')))).toMatchObject({ code: 'AL004' });
+    expect(await headOf(log)).toEqual({ head: '2', highest_epoch: 2 });
+    expect(await append(writer, `${tenant}~0~2`, 0, records(`${tenant}~0~2`, 0, 1))).toMatchObject({
+      head: '1',
+    });
+    expect(await close(writer, log, 2)).toBe(true);
+  });
+
+  it('does not end a log that holds more, of either kind, and closes nothing', async () => {
+    const tenant = newTenant();
+    const log = `${tenant}~0~1`;
+    await append(writer, log, 0, records(log, 0, 2));
+    expect(await close(writer, log, 1)).toBe(false);
+    await quarantine(log, 2, Buffer.from('x'));
+    expect(await close(writer, log, 2)).toBe(false);
+    expect(await append(writer, log, 3, [record(log, 3)])).toMatchObject({ head: '4' });
+    expect(await close(writer, log, 4)).toBe(true);
+  });
+
+  it('ends a log that nobody has seen, and knows what is none', async () => {
+    const tenant = newTenant();
+    expect(await close(writer, `${tenant}~0~7`, 0)).toBe(true);
+    expect(await headOf(`${tenant}~0~7`)).toEqual({ head: '0', highest_epoch: 8 });
+    expect(await refusal(close(writer, `${tenant}~0~7`, null))).toMatchObject({ code: '22023' });
+    expect(await refusal(close(writer, tenant, 0))).toMatchObject({ code: '22023' });
+  });
+
+  it('waits for an append that is under way, and is told of it', async () => {
+    const tenant = newTenant();
+    const log = `${tenant}~0~1`;
+    const rows = records(log, 0, 3);
+    await append(writer, log, 0, rows.slice(0, 2));
+    await other.query('begin');
+    await append(other, log, 2, rows.slice(2));
+    const closing = close(writer, log, 2);
+    expect(await waits(closing)).toBe(true);
+    await other.query('commit');
+    expect(await closing).toBe(false);
+    expect(await headOf(log)).toEqual({ head: '3', highest_epoch: 1 });
+  });
+
+  it('has an append wait, and be refused', async () => {
+    const tenant = newTenant();
+    const log = `${tenant}~0~1`;
+    const rows = records(log, 0, 3);
+    await append(writer, log, 0, rows.slice(0, 2));
+    await other.query('begin');
+    expect(await close(other, log, 2)).toBe(true);
+    const late = append(writer, log, 2, rows.slice(2));
+    expect(await waits(late)).toBe(true);
+    await other.query('commit');
+    expect(await refusal(late)).toMatchObject({ code: 'AL004' });
+    expect(await headOf(log)).toEqual({ head: '2', highest_epoch: 2 });
+  });
+});
+
 describe('an append at the moment at which its epoch is closed', () => {
   it('is refused when the first of the next epoch is on its way', async () => {
     const tenant = newTenant();

@@ -22,6 +22,7 @@ const ALL = [
   '0014_batches',
   '0015_retired_keys',
   '0016_closed_epochs',
+  '0017_close',
 ];
 
 let cluster: Cluster;

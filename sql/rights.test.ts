@@ -119,6 +119,7 @@ const WRITERS_ONLY = [
   `select audit.log_state('acme~0~1')`,
   `select audit.leaf_at('acme~0~1', 0)`,
   `select * from audit.stored_records('acme~0~1', 0)`,
+  `select audit.close_log('acme~0~1', 0)`,
   `select audit.set_hold('acme', true, 'why', 'request')`,
   `select audit.copy_personal('acme', '[]', '[]')`,
   `select audit.tenants_to_rekey('v1')`,
@@ -303,6 +304,7 @@ describe('everybody else', () => {
     );
     expect(rows.map(({ proname }) => proname).sort()).toEqual([
       'append_batch',
+      'close_log',
       'copy_personal',
       'ensure_partitions',
       'follow',

@@ -225,8 +225,15 @@ export class Flusher {
     for (let calls = 0; calls < MAX_CALLS; calls++) {
       const step = machine.nextStep();
       if (!step) return true;
-      if (step.kind === 'append_again') machine.appendAgain(now());
-      else machine.takeIn(step.first, await sink.records(step.log, step.first), now());
+      if (step.kind === 'append_again') {
+        machine.appendAgain(now());
+        continue;
+      }
+      const { log: taken, first, last } = step;
+      const records = await sink.records(taken, first);
+      // What comes in between the two is read with the next step.
+      if (records.length === 0 && last && !(await sink.close(taken, first))) continue;
+      machine.takeIn(first, records, now());
     }
     return machine.nextStep() === undefined;
   }

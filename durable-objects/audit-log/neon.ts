@@ -53,6 +53,14 @@ export function neonSink(url: string, endpoint: string | undefined, timeoutMs: n
           first,
         ),
       ),
+    close: (log, end) =>
+      ask(async () => {
+        const [row] = (await (await sql())`select audit.close_log(${log}, ${end}) as closed`) as [
+          { readonly closed?: unknown } | undefined,
+        ];
+        if (typeof row?.closed !== 'boolean') throw new SinkFailure('transient', 'unreadable');
+        return row.closed;
+      }),
     lastCheckpoint: (log) =>
       ask(async () => {
         const call = await sql();

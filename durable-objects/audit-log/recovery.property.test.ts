@@ -64,7 +64,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('sink fails' as const),
-      call: fc.constantFrom<SinkCall>('append', 'state', 'records', 'records'),
+      call: fc.constantFrom<SinkCall>('append', 'state', 'records', 'records', 'close'),
       when: fc.constantFrom('before' as const, 'after' as const),
     }),
   },

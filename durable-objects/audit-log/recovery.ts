@@ -1,4 +1,5 @@
 import { canonical, type Json } from '../../core/canonical.ts';
+import { isObject } from '../../core/json.ts';
 import { rootOf } from '../../core/merkle.ts';
 import { logName, parseLogName } from '../../core/names.ts';
 import { type AuditRecord, beforeFork, leafHash, membersDigest, membersOf } from '../../core/record.ts';
@@ -18,8 +19,11 @@ import { addLeaf, leafAt, packLeaves, treeSize, treeSource, truncateTree } from 
  * is one transaction, and whoever restarts goes on with the next; until the last one nothing is acknowledged.
  */
 export type RecoveryStep =
-  /** What Postgres holds of a log from an index on is to be read, and given to `takeIn`. */
-  | { readonly kind: 'take_in'; readonly log: string; readonly first: number }
+  /**
+   * What Postgres holds of a log from an index on is to be read, and given to `takeIn`. With `last`, the new epoch names
+   * this one: where there is nothing to read, it has to be closed there before that is given.
+   */
+  | { readonly kind: 'take_in'; readonly log: string; readonly first: number; readonly last: boolean }
   /** Records that Postgres lacks are to be appended again, by `appendAgain`. */
   | { readonly kind: 'append_again' };
 
@@ -48,7 +52,13 @@ export function nextStep(sql: Sql, state: Readonly<State>): RecoveryStep | undef
   const row = load(sql);
   if (!row) return undefined;
   if (state.epoch > row.last) return { kind: 'append_again' };
-  return { kind: 'take_in', log: logName({ ...state, epoch: row.taking }), first: row.next };
+  const last = row.taking === row.last && !notBegun(row);
+  return { kind: 'take_in', log: logName({ ...state, epoch: row.taking }), first: row.next, last };
+}
+
+/** As far as it was read, an epoch after the object's own has no records: somebody closed the one before it, and went back. */
+function notBegun({ taking, epoch, next }: RecoveryRow): boolean {
+  return taking > epoch && next === 0;
 }
 
 /** Begins a recovery of a forked log from what Postgres says of it. */
@@ -105,7 +115,8 @@ function goOnFrom(sql: Sql, epoch: number, start: number): void {
 
 /** What a record that only Postgres had says of intents, of keys, and of records that were appended again before. */
 function learn(change: Change, place: Kept, text: string, orphanAfterMs: number): void {
-  const record = JSON.parse(text) as AuditRecord;
+  const record = recordIn(text);
+  if (record === undefined) return;
   learnIntent(change, membersOf(record), place, orphanAfterMs);
   const { phase, count, reasons, request_id: id } = record;
   // Whoever still asks for its answer gets this one. What the object wrote by itself has no key.
@@ -116,7 +127,7 @@ function learn(change: Change, place: Kept, text: string, orphanAfterMs: number)
   if (isFork(record)) closeAt(change, place.epoch - 1, record.detail?.size);
   const before = beforeFork(record);
   const own = before && parseLogName(before.log);
-  if (!own) return;
+  if (!own || !Number.isSafeInteger(before.index)) return;
   const was = [own.epoch, before.index];
   const [held] = change.sql.exec<{ text: string }>(
     'SELECT text FROM record WHERE epoch = ? AND idx = ?',
@@ -127,13 +138,28 @@ function learn(change: Change, place: Kept, text: string, orphanAfterMs: number)
   moveIntent(change, id, { epoch: own.epoch, idx: before.index }, place);
 }
 
+/** What the gateway wrote. Of anything else that is in the database its hash is all that a log wants to know. */
+function recordIn(text: string): AuditRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(value) || !Array.isArray(value.reasons)) return undefined;
+  const { phase, request_id: id, time } = value;
+  const known = typeof phase === 'string' && typeof id === 'string' && Number.isSafeInteger(time);
+  return known ? (value as unknown as AuditRecord) : undefined;
+}
+
 function isFork({ phase, reasons }: AuditRecord): boolean {
   return phase === 'event' && reasons.includes('log_fork');
 }
 
 /** An epoch that was closed before this object knew of it ends where its successor says. */
 function closeAt({ sql }: Change, epoch: number, size: unknown): void {
-  if (typeof size === 'number' && size < treeSize(sql, epoch)) truncateTree(sql, epoch, size);
+  const isSize = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0;
+  if (isSize && size < treeSize(sql, epoch)) truncateTree(sql, epoch, size);
 }
 
 type Kept = { readonly epoch: number; readonly idx: number; readonly leaf: string };
@@ -142,7 +168,9 @@ function endEpoch(change: Change, row: RecoveryRow): void {
   const { sql } = change;
   if (row.taking === row.epoch && row.lacks === null) sql.exec('UPDATE recovery SET lacks = ?', row.next);
   if (row.taking === row.last) {
-    beginEpoch(change, row);
+    const last = notBegun(row) ? row.last - 1 : row.last;
+    sql.exec('UPDATE recovery SET last = ?', last);
+    beginEpoch(change, { ...row, last });
     return;
   }
   goOnFrom(sql, row.taking + 1, 0);

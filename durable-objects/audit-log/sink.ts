@@ -32,6 +32,10 @@ export interface AuditSink {
   state(log: string): Promise<SinkState>;
   /** The records from `first` on, in order; as many as fit into an answer. @throws SinkFailure */
   records(log: string, first: number): Promise<readonly StoredRecord[]>;
+  /**
+   * Ends a log before `end`, for good. False: it holds something from there on. Can be repeated. @throws SinkFailure
+   */
+  close(log: string, end: number): Promise<boolean>;
   /** @throws SinkFailure */
   lastCheckpoint(log: string): Promise<SinkCheckpoint>;
   /** Stores a checkpoint and gives back the last one. Can be repeated. `root` is hex. @throws SinkFailure */

@@ -50,11 +50,11 @@ describe('a database as the migrations leave it', () => {
     expect(texts(found, 'ok')).toEqual([
       'audit_writer connects',
       'the clocks here and there agree within 0 s',
-      'audit_writer: the schema is at 0016_closed_epochs',
+      'audit_writer: the schema is at 0017_close',
       'audit_writer has the rights of its role and no other',
       expect.stringMatching(/^audit_writer is refused each of \d\d things/),
       'audit_reader connects',
-      'audit_reader: the schema is at 0016_closed_epochs',
+      'audit_reader: the schema is at 0017_close',
       'audit_reader has the rights of its role and no other',
       expect.stringMatching(/^audit_reader is refused each of \d\d things/),
       'audit_reader sees no row without a tenant, and row security is on',

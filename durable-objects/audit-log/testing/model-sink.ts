@@ -1,4 +1,4 @@
-import { parseLogName } from '../../../core/names.ts';
+import { logName, parseLogName } from '../../../core/names.ts';
 import { leafHash } from '../../../core/record.ts';
 import type { SignedCheckpoint } from '../../../core/rpc.ts';
 import {
@@ -14,6 +14,7 @@ export type SinkCall =
   | 'quarantine'
   | 'state'
   | 'records'
+  | 'close'
   | 'lastCheckpoint'
   | 'storeCheckpoint'
   | 'ensurePartitions';
@@ -135,6 +136,17 @@ export class ModelSink implements AuditSink {
         .slice(first, first + this.pageRows)
         .map(({ text, leaf }, at) => (first + at < (this.#archived.get(log) ?? 0) ? { leaf } : { text })),
     );
+  }
+
+  async close(log: string, end: number): Promise<boolean> {
+    this.calls.push({ call: 'close', first: end });
+    return this.#call('close', () => {
+      if (this.rows(log).length > end) return false;
+      const name = parseLogName(log)!;
+      const next = logName({ ...name, epoch: name.epoch + 1 });
+      if (!this.logs.has(next)) this.logs.set(next, []);
+      return true;
+    });
   }
 
   async lastCheckpoint(log: string): Promise<SinkCheckpoint> {

@@ -8,6 +8,7 @@ const { ok, failed, unknown } = findings('database');
 const RIGHTS: { readonly [role in GatewayRole]: readonly string[] } = {
   audit_writer: [
     'execute append_batch',
+    'execute close_log',
     'execute copy_personal',
     'execute ensure_partitions',
     'execute follow',
