@@ -50,45 +50,19 @@ type Below = Partial<
  * Wraps everything below: the intent before a change, the outcome after it, and the release of the answer
  * only when its record is durable. Success, refusal and exception end alike.
  */
-export function audit({
-  recorder,
-  patience,
-  personal,
-  inflight,
-  bodies,
-  gate,
-}: Parts): Stage<TransportVars & Below, AuditVars> {
+export function audit(parts: Parts): Stage<TransportVars & Below, AuditVars> {
   return async (c, next) => {
-    const ended = recorder.setOut();
+    const ended = parts.recorder.setOut();
     const waits = new Waits();
+    const hold = new Hold(parts.inflight, waits);
+    const bodyHold = new Hold(parts.bodies, waits);
+    const records = new Records(parts, c, waits);
     c.set('waits', waits);
-    const hold = new Hold(inflight, waits);
-    const append = (entry: AppendEntry, intent: Receipt | undefined) => {
-      const target = intent ? targetOf(intent) : recorder.target(entry.members.tenant);
-      const patienceMs = intent ? patience.outcomeMs : patience.recordMs;
-      const waitUntil = (promise: Promise<unknown>) => c.executionCtx.waitUntil(promise);
-      return recorder.append(target, entry, waitUntil, patienceMs, waits);
-    };
     c.set('hold', hold);
-    const bodyHold = new Hold(bodies, waits);
     c.set('bodyHold', bodyHold);
-    // Asked once: an outcome names the same client as its intent, and does not wait for a vault again.
-    let client: Promise<ClientTokens> | undefined;
-    const clientOf = (vars: Vars) => {
-      client ??= clientTokens(personal, vars);
-      return client;
-    };
-    c.set('recordIntent', async () => {
-      const known = { ...whatIsKnown(c.var, gate.windowMs), client: await clientOf(c.var) };
-      try {
-        c.set('intent', await append(intentEntry(known), undefined));
-      } catch (error) {
-        throw unrecorded(error, known);
-      }
-    });
+    c.set('recordIntent', () => records.intent());
     try {
-      const problem = await outcomeOf(c, next);
-      await release(c, problem, clientOf, append);
+      await records.outcome(await run(c, next));
     } finally {
       hold.release();
       bodyHold.release();
@@ -96,42 +70,65 @@ export function audit({
       ended();
     }
   };
+}
 
-  /** Runs everything below and says how it ended; by then the answer is in `c.res`. */
-  async function outcomeOf(c: AuditContext, next: () => Promise<void>): Promise<Problem | undefined> {
-    try {
-      await next();
-      if (c.error === undefined) return undefined;
-    } catch (thrown) {
-      // Hono hands only an Error to onError; libraries throw strings.
-      answerProblem(c, asProblem(thrown));
-    }
-    const problem = asProblem(c.error);
-    if (problem.code === 'internal') {
-      log('internal_error', { request_id: c.get('transport').requestId, error: c.error?.name ?? 'no error' });
-    }
-    return problem;
+/** Runs everything below and says how it ended; by then the answer is in `c.res`. */
+async function run(c: AuditContext, next: () => Promise<void>): Promise<Problem | undefined> {
+  try {
+    await next();
+    if (c.error === undefined) return undefined;
+  } catch (thrown) {
+    // Hono hands only an Error to onError; libraries throw strings.
+    answerProblem(c, asProblem(thrown));
+  }
+  const problem = asProblem(c.error);
+  if (problem.code === 'internal') {
+    log('internal_error', { request_id: c.get('transport').requestId, error: c.error?.name ?? 'no error' });
+  }
+  return problem;
+}
+
+/** What one request leaves in the log. */
+class Records {
+  readonly #parts: Parts;
+  readonly #c: AuditContext;
+  readonly #waits: Waits;
+  /** Asked once: an outcome names the same client as its intent, and does not wait for a vault again. */
+  #client: Promise<ClientTokens> | undefined;
+
+  constructor(parts: Parts, c: AuditContext, waits: Waits) {
+    this.#parts = parts;
+    this.#c = c;
+    this.#waits = waits;
   }
 
-  async function release(
-    c: AuditContext,
-    refused: Problem | undefined,
-    clientOf: (vars: Vars) => Promise<ClientTokens>,
-    append: (entry: AppendEntry, intent: Receipt | undefined) => Promise<Receipt>,
-  ): Promise<void> {
+  /** Makes the intent of a change durable. @throws Problem when that cannot be done. */
+  async intent(): Promise<void> {
+    const c = this.#c;
+    const known = { ...this.#known(c.var), client: await this.#clientOf(c.var) };
+    try {
+      c.set('intent', await this.#append(intentEntry(known), undefined));
+    } catch (error) {
+      throw unrecorded(error, known);
+    }
+  }
+
+  /** Makes durable how the request ended; without that the answer becomes another. */
+  async outcome(refused: Problem | undefined): Promise<void> {
+    const c = this.#c;
     // Hono makes them anew for each look.
     const vars = c.var;
     const { intent } = vars;
     let problem = refused;
     let client: ClientTokens = {};
     try {
-      client = await clientOf(vars);
+      client = await this.#clientOf(vars);
     } catch (error) {
       // What was going to be answered is not; that is recorded without the client.
       problem ??= asProblem(error);
       answerProblem(c, problem);
     }
-    const known = { ...whatIsKnown(vars, gate.windowMs, problem, c.res.status), client };
+    const known = { ...this.#known(vars, problem, c.res.status), client };
     const entries = [outcomeEntry(known), ...(known.withheld > 0 ? [breachEntry(known)] : [])];
     if (known.withheld > 0) {
       const { requestId } = known.transport;
@@ -143,7 +140,7 @@ export function audit({
     }
     try {
       // All have ended before the request has: nobody would send one again whose batch was lost.
-      const ended = await Promise.allSettled(entries.map((entry) => append(entry, intent)));
+      const ended = await Promise.allSettled(entries.map((entry) => this.#append(entry, intent)));
       for (const each of ended) if (each.status === 'rejected') throw each.reason;
       const [outcome] = ended;
       if (known.identity && outcome?.status === 'fulfilled') nameRecord(c, outcome.value);
@@ -151,6 +148,23 @@ export function audit({
       answerProblem(c, unrecorded(error, known));
       if (intent) nameRecord(c, intent);
     }
+  }
+
+  #append(entry: AppendEntry, intent: Receipt | undefined): Promise<Receipt> {
+    const { recorder, patience } = this.#parts;
+    const target = intent ? targetOf(intent) : recorder.target(entry.members.tenant);
+    const patienceMs = intent ? patience.outcomeMs : patience.recordMs;
+    const waitUntil = (promise: Promise<unknown>) => this.#c.executionCtx.waitUntil(promise);
+    return recorder.append(target, entry, waitUntil, patienceMs, this.#waits);
+  }
+
+  #known(vars: Vars, problem?: Problem, status?: number): Known {
+    return whatIsKnown(vars, this.#parts.gate.windowMs, problem, status);
+  }
+
+  #clientOf(vars: Vars): Promise<ClientTokens> {
+    this.#client ??= clientTokens(this.#parts.personal, vars);
+    return this.#client;
   }
 }
 
