@@ -12,7 +12,7 @@ export async function fetchTokenOf(info: StackInfo, role: string, tenant: string
   const client = clients.find(({ id }) => id === clientId(tenant, role));
   if (client === undefined) {
     throw new CommandError(
-      `The local stack gives no tokens to a ${role} of ${tenant}, but to those of acme and globex.`,
+      `The local stack gives no tokens for the role ${role} of ${tenant}, but to those of acme and globex.`,
     );
   }
   try {
