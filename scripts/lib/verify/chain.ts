@@ -4,8 +4,8 @@ import type { Segment } from './segment.ts';
 import type { Doubt, LogReport } from './verify.ts';
 
 /**
- * Parts of one log follow each other without a gap, and each begins with the tree that the one before ends with. Two that
- * overlap are whoever's who gave them: of neither it is known how it goes on.
+ * Parts of one log follow each other without a gap, and each begins with the tree that the one before ends with. That two
+ * overlap is a slip of whoever gave them: each is checked by itself, and nothing says that they are one log.
  */
 export function joints(parts: readonly Segment[]): { readonly faults: Fault[]; readonly doubts: Doubt[] } {
   const faults: Fault[] = [];

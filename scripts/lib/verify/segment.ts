@@ -61,8 +61,8 @@ export class SegmentCheck {
   #last: TreeHead | undefined;
   /** The checkpoint up to which the proofs lead. */
   #proven: TreeHead | undefined;
-  /** Sizes of checkpoints that are bad themselves: of a proof from or to one nothing can be said. */
-  readonly #unusable = new Set<number>();
+  /** The size of the last checkpoint that is bad itself: of a proof from or to it nothing can be said. */
+  #unusable: number | undefined;
   /** A checkpoint beyond the end of this part, until the proof to it was read. */
   #ahead: SignedHead | undefined;
 
@@ -194,7 +194,7 @@ export class SegmentCheck {
     const read = readCheckpoint(section, this.#log, this.#keys, this.#last?.size ?? 0);
     if (!read.ok) {
       this.#fault(`the checkpoint of ${size} ${read.what}`);
-      this.#unusable.add(size);
+      this.#unusable = size;
       return;
     }
     const { head } = read;
@@ -246,7 +246,7 @@ export class SegmentCheck {
     const [old, now, ahead] = [this.#proven ?? this.#beginning(), this.#last, this.#ahead];
     this.#proven = now;
     this.#ahead = undefined;
-    if (this.#unusable.has(from) || this.#unusable.has(to)) return;
+    if (from === this.#unusable || to === this.#unusable) return;
     if (ahead?.size === to && this.#whole) {
       this.#leadsTo(ahead, from, proof);
     } else if (now?.size !== to || old?.size !== from || !verifyConsistency(old, now, proof)) {

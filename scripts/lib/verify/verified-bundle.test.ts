@@ -62,18 +62,21 @@ describe('a bundle', () => {
     expect(report.unchecked).toEqual([{ kind: 'part', what }]);
   });
 
-  it('in which a checkpoint’s signature is another accuses that checkpoint, and no proof from or to it', async () => {
-    const note = GOOD.checkpoints[2]!.note;
-    const [before, after] = [note.slice(0, -10), note.slice(-9)];
-    const checkpoints = GOOD.checkpoints.with(2, {
-      ...GOOD.checkpoints[2]!,
-      note: `${before}${note.at(-10) === 'A' ? 'B' : 'A'}${after}`,
-    });
-    const text = await bundleOf('acme', [{ ...GOOD, checkpoints }]);
-    const { faults } = await verify({ sources: [source(text)], keys: KEYS, heads: [headOf(GOOD)] });
-    const what = 'the checkpoint of 24 has a signature that is not its key’s';
-    expect(faults).toEqual([{ log: LOG, what }]);
-  });
+  it.each([[[2]], [[0]], [[4]], [[1, 2]], [[0, 3, 4]]])(
+    'in which signatures are others accuses those checkpoints, and no proof from or to them: %j',
+    async (bad) => {
+      const checkpoints = GOOD.checkpoints.map((each, at) => {
+        const { note } = each;
+        const other = note.at(-10) === 'A' ? 'B' : 'A';
+        return bad.includes(at) ? { ...each, note: note.slice(0, -10) + other + note.slice(-9) } : each;
+      });
+      const text = await bundleOf('acme', [{ ...GOOD, checkpoints }]);
+      const { faults } = await verify({ sources: [source(text)], keys: KEYS, heads: [headOf(GOOD)] });
+      const what = (at: number) =>
+        `the checkpoint of ${(at + 1) * EVERY} has a signature that is not its key’s`;
+      expect(faults).toEqual(bad.map((at) => ({ log: LOG, what: what(at) })));
+    },
+  );
 
   it('cut in the middle is checked as far as it goes, and is not whole', async () => {
     const text = await bundleOf('acme', [GOOD]);
