@@ -19,6 +19,16 @@ afterAll(() => cluster.stop());
 
 /** A tenant that no other test uses. */
 const newTenant = () => `tenant${tenants++}`;
+
+/** A log of two records, and the third, which is not stored. */
+async function begun() {
+  const tenant = newTenant();
+  const log = `${tenant}~0~1`;
+  const rows = records(log, 0, 3);
+  await append(writer, log, 0, rows.slice(0, 2));
+  return { tenant, log, third: rows.slice(2) };
+}
+
 const quarantine = (log: string, index: number, bytes: Buffer) =>
   writer.query(`select * from audit.quarantine($1, $2, $3, '22P05')`, [log, index, bytes]);
 const headOf = async (log: string) =>
@@ -100,12 +110,9 @@ describe('close_log', () => {
     (await client.query('select audit.close_log($1, $2) as closed', [log, end])).rows[0].closed;
 
   it('ends a log where it ends, and again; what comes late is refused', async () => {
-    const tenant = newTenant();
-    const log = `${tenant}~0~1`;
-    const rows = records(log, 0, 3);
-    await append(writer, log, 0, rows.slice(0, 2));
+    const { tenant, log, third } = await begun();
     expect([await close(writer, log, 2), await close(writer, log, 2)]).toEqual([true, true]);
-    expect(await refusal(append(writer, log, 2, rows.slice(2)))).toMatchObject({ code: 'AL004' });
+    expect(await refusal(append(writer, log, 2, third))).toMatchObject({ code: 'AL004' });
     expect(await refusal(quarantine(log, 2, Buffer.from('x')))).toMatchObject({ code: 'AL004' });
     expect(await headOf(log)).toEqual({ head: '2', highest_epoch: 2 });
     expect(await append(writer, `${tenant}~0~2`, 0, records(`${tenant}~0~2`, 0, 1))).toMatchObject({
@@ -134,12 +141,9 @@ describe('close_log', () => {
   });
 
   it('waits for an append that is under way, and is told of it', async () => {
-    const tenant = newTenant();
-    const log = `${tenant}~0~1`;
-    const rows = records(log, 0, 3);
-    await append(writer, log, 0, rows.slice(0, 2));
+    const { log, third } = await begun();
     await other.query('begin');
-    await append(other, log, 2, rows.slice(2));
+    await append(other, log, 2, third);
     const closing = close(writer, log, 2);
     expect(await waits(closing)).toBe(true);
     await other.query('commit');
@@ -148,13 +152,10 @@ describe('close_log', () => {
   });
 
   it('has an append wait, and be refused', async () => {
-    const tenant = newTenant();
-    const log = `${tenant}~0~1`;
-    const rows = records(log, 0, 3);
-    await append(writer, log, 0, rows.slice(0, 2));
+    const { log, third } = await begun();
     await other.query('begin');
     expect(await close(other, log, 2)).toBe(true);
-    const late = append(writer, log, 2, rows.slice(2));
+    const late = append(writer, log, 2, third);
     expect(await waits(late)).toBe(true);
     await other.query('commit');
     expect(await refusal(late)).toMatchObject({ code: 'AL004' });
@@ -164,25 +165,21 @@ describe('close_log', () => {
 
 describe('an append at the moment at which its epoch is closed', () => {
   it('is refused when the first of the next epoch is on its way', async () => {
-    const tenant = newTenant();
-    const rows = records(`${tenant}~0~1`, 0, 3);
-    await append(writer, `${tenant}~0~1`, 0, rows.slice(0, 2));
+    const { tenant, log, third } = await begun();
     await other.query('begin');
     await append(other, `${tenant}~0~2`, 0, records(`${tenant}~0~2`, 0, 1));
-    const late = append(writer, `${tenant}~0~1`, 2, rows.slice(2));
+    const late = append(writer, log, 2, third);
     expect(await waits(late)).toBe(true);
     await other.query('commit');
     expect(await refusal(late)).toMatchObject({ code: 'AL004' });
-    expect(await headOf(`${tenant}~0~1`)).toMatchObject({ head: '2' });
+    expect(await headOf(log)).toMatchObject({ head: '2' });
   });
 
   it('is stored when the next epoch does not come after all', async () => {
-    const tenant = newTenant();
-    const rows = records(`${tenant}~0~1`, 0, 3);
-    await append(writer, `${tenant}~0~1`, 0, rows.slice(0, 2));
+    const { tenant, log, third } = await begun();
     await other.query('begin');
     await append(other, `${tenant}~0~2`, 0, records(`${tenant}~0~2`, 0, 1));
-    const late = append(writer, `${tenant}~0~1`, 2, rows.slice(2));
+    const late = append(writer, log, 2, third);
     await other.query('rollback');
     expect(await late).toMatchObject({ head: '3' });
   });
