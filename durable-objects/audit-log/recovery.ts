@@ -138,18 +138,25 @@ function learn(change: Change, place: Kept, text: string, orphanAfterMs: number)
   moveIntent(change, id, { epoch: own.epoch, idx: before.index }, place);
 }
 
-/** What the gateway wrote. Of anything else that is in the database its hash is all that a log wants to know. */
+/**
+ * What the gateway wrote, which is canonical. Of anything else that is in the database its hash is all that a log wants to
+ * know: it may hold what has no digest, or is nested so deeply that none can be made.
+ */
 function recordIn(text: string): AuditRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = canonicalIn(text);
   if (!isObject(value) || !Array.isArray(value.reasons)) return undefined;
   const { phase, request_id: id, time } = value;
   const known = typeof phase === 'string' && typeof id === 'string' && Number.isSafeInteger(time);
   return known ? (value as unknown as AuditRecord) : undefined;
+}
+
+function canonicalIn(text: string): Json | undefined {
+  try {
+    const value = JSON.parse(text) as Json;
+    return canonical(value) === text ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isFork({ phase, reasons }: AuditRecord): boolean {

@@ -11,6 +11,11 @@ describe('what the gateway did not write', () => {
     ['is no JSON', 'no JSON at all'],
     ['is no object', '[1, 2]'],
     ['is no record', '{"reasons":"log_fork","phase":"event","request_id":7,"time":"now"}'],
+    ['has no canonical form', '{"phase":"outcome","reasons":["\\ud800"],"request_id":"x","time":1}'],
+    [
+      'is nested without end',
+      `{"detail":${'{"a":'.repeat(200_000)}1${'}'.repeat(200_000)},"phase":"outcome","reasons":[],"request_id":"x","time":1}`,
+    ],
     [
       'names a place that is none',
       seal(
